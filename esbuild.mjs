@@ -1,0 +1,96 @@
+// Builds every program of the project. Flags: --watch, --production (minified, no source maps), --tests (mocha suites into out/test).
+import { readdirSync, rmSync } from "node:fs";
+import { basename, join } from "node:path";
+import esbuild from "esbuild";
+
+const flags = new Set(process.argv.slice(2));
+const production = flags.has("--production");
+
+const WORKERS = {
+  peerWorker: "src/peer/worker.ts",
+  verifyWorker: "src/peer/storage/verifyWorker.ts",
+  hashWorker: "src/peer/storage/hashWorker.ts",
+};
+
+/** @type {import("esbuild").BuildOptions} */
+const node = {
+  bundle: true,
+  platform: "node",
+  format: "cjs",
+  target: "node20.19",
+  minify: production,
+  keepNames: production,
+  sourcemap: production ? false : "linked",
+  legalComments: "none",
+  logLevel: "warning",
+};
+
+function testEntries() {
+  const entries = {};
+  for (const dir of ["wire", "peer", "tracker", "rpc", "cli", "interop"]) {
+    for (const file of listFiles(join("test", dir))) {
+      if (file.endsWith(".test.ts")) entries[file.slice("test/".length, -3).replaceAll("/", "_")] = file;
+    }
+  }
+  return entries;
+}
+
+function listFiles(dir) {
+  try {
+    return readdirSync(dir, { recursive: true, withFileTypes: true })
+      .filter((e) => e.isFile())
+      .map((e) => join(e.parentPath, e.name));
+  } catch {
+    return [];
+  }
+}
+
+const programs = [
+  {
+    ...node,
+    entryPoints: { extension: "src/extension.ts" },
+    external: ["vscode"],
+    outdir: "dist",
+  },
+  { ...node, entryPoints: WORKERS, outdir: "dist" },
+  {
+    ...node,
+    entryPoints: { streamlet: "src/cli/main.ts", "streamlet-tracker": "tracker/main.ts" },
+    banner: { js: "#!/usr/bin/env node" },
+    outdir: "dist",
+  },
+  {
+    bundle: true,
+    platform: "browser",
+    format: "esm",
+    target: "es2022",
+    minify: production,
+    sourcemap: production ? false : "inline",
+    legalComments: "none",
+    logLevel: "warning",
+    entryPoints: Object.fromEntries(
+      listFiles("src/webview")
+        .filter((f) => /^src\/webview\/[a-zA-Z]+Panel\.tsx?$/.test(f))
+        .map((f) => [basename(f).replace(/\.tsx?$/, ""), f]),
+    ),
+    outdir: "dist/webview",
+  },
+];
+
+if (flags.has("--tests")) {
+  rmSync("out/test", { recursive: true, force: true });
+  await esbuild.build({
+    ...node,
+    entryPoints: { ...testEntries(), ...WORKERS },
+    external: ["mocha", "playwright-core", "vscode", "fast-check"],
+    outdir: "out/test",
+    sourcemap: "inline",
+  });
+} else if (flags.has("--watch")) {
+  for (const options of programs) await (await esbuild.context({ ...options, logLevel: "info" })).watch();
+} else {
+  rmSync("dist", { recursive: true, force: true });
+  await Promise.all(
+    programs.filter((p) => Object.keys(p.entryPoints).length > 0).map((options) => esbuild.build(options)),
+  );
+}

@@ -1,0 +1,98 @@
+/** Contract between the engine (worker thread) and everything that shows it: the owner window, follower windows. */
+import type { Audience, NetworkPage, NetworkQuery, PeerStatus, PeersPage, Snapshot } from "../peer/status";
+
+export interface PeerConfig {
+  /** 1-32 characters, letters, digits, `_`, `-`, `.` */
+  peerId: string;
+  /** PKCS#8 PEM of the ECDSA P-256 key. */
+  privateKey: string;
+  /** 0 = any free port. */
+  port: number;
+  /** Address to listen on; all interfaces when absent. */
+  host?: string;
+  /** host:port, ws://host:port, wss://host:port, each with optional ?token=... */
+  trackers: string[];
+  /** Library, resume data, hash trees. Exclusive to one running engine. */
+  dataDir: string;
+  /** Where obtained videos go; default `<dataDir>/downloads`. */
+  downloadsDir?: string;
+  /** Bytes per second, 0 or absent = unlimited. */
+  uploadLimit?: number;
+  downloadLimit?: number;
+  copyOnUpload?: boolean;
+  /** Peers to connect to by hand at start, host:port. */
+  connect?: string[];
+}
+
+export interface UploadRequest {
+  path: string;
+  title?: string;
+  description?: string;
+  audience: Audience;
+  /** Offer it to others as soon as it is hashed. */
+  share: boolean;
+}
+
+export interface DownloadRequest {
+  /** 64 hex digits, a streamlet link of any editor's scheme, a magnet link, or the path of a .torrent file. */
+  source: string;
+  /** Folder or new file; default the downloads folder. */
+  out?: string;
+  /** Replace an existing file. */
+  force?: boolean;
+}
+
+export interface ManualConnection {
+  peerId: string;
+  fingerprint: string;
+  host: string;
+  port: number;
+}
+
+/** Every rejection is a `StreamletError` (or carries its ErrorInfo over the border). */
+export interface PeerService {
+  /** A fresh key; nothing is stored. */
+  createIdentity(): Promise<{ privateKey: string; fingerprint: string }>;
+  /** Errors: port-in-use (data.port, data.nextFree), port-forbidden, data-folder-in-use, library-damaged, invalid-argument. */
+  start(config: PeerConfig): Promise<PeerStatus>;
+  /** Says goodbye to trackers and peers, flushes everything; idempotent. */
+  stop(): Promise<void>;
+  snapshot(): Promise<Snapshot>;
+
+  /** Checks the file and starts its import; resolves as soon as the entry exists, hashing goes on in the background.
+   *  Errors: not-a-video, unsupported-format, empty-file, file-missing, file-unreadable. */
+  upload(request: UploadRequest): Promise<{ key: string }>;
+  /** Offers an uploaded or obtained video to others / takes it back. */
+  share(key: string, audience: Audience): Promise<void>;
+  unshare(key: string): Promise<void>;
+  editInfo(key: string, info: { title: string; description: string }): Promise<void>;
+  /** Takes it out of the library; `deleteFile` also removes a downloaded file (never one referenced in place). */
+  remove(key: string, options: { deleteFile: boolean }): Promise<void>;
+  /** Copies a whole video to `destination`, visible as a task; `cancelTask` stops it and removes the half copy. */
+  saveCopy(key: string, destination: string, options: { force: boolean }): Promise<void>;
+  cancelTask(id: string): Promise<void>;
+
+  /** Starts (or resumes) a download. Errors: unknown-video, bad-link, file-exists, no-sources ... */
+  download(request: DownloadRequest): Promise<{ key: string }>;
+  pause(key: string): Promise<void>;
+  resume(key: string): Promise<void>;
+  /** Stops a download or an import and removes what it left. */
+  cancel(key: string): Promise<void>;
+  link(key: string): Promise<{ link: string; magnet: string | null }>;
+
+  queryNetwork(query: NetworkQuery): Promise<NetworkPage>;
+  queryPeers(query: { limit: number }): Promise<PeersPage>;
+  /** Asks trackers and connected peers again now; resolves when they have answered or after 5 s. */
+  refresh(): Promise<void>;
+  connect(address: string): Promise<ManualConnection>;
+  disconnect(fingerprint: string): Promise<void>;
+
+  setLimits(limits: { uploadLimit: number; downloadLimit: number }): Promise<void>;
+  /** Releases the name at the trackers (best effort, 3 s), stops, and deletes `dataDir`. Works without a running engine. */
+  deleteData(config: PeerConfig): Promise<void>;
+}
+
+/** Sent by the engine, coalesced: at most 4 a second, only while something changes. */
+export interface PeerServiceEvents {
+  onDidChange(snapshot: Snapshot): void;
+}
