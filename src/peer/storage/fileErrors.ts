@@ -46,6 +46,9 @@ export function fileError(error: unknown, action: FileAction, path: string): Str
     case "EISDIR":
       return failed(action === "read" ? "file-unreadable" : "write-failed", "it is a folder. Choose a file.");
     case "EEXIST":
+      if ((error as NodeJS.ErrnoException).syscall === "mkdir") {
+        return failed("write-failed", "a file is in the way of its folder. Move that file away.");
+      }
       return failed("file-exists", "it exists already. Choose another name.");
   }
   const known = KNOWN[code];
