@@ -1,10 +1,13 @@
-// Builds every program of the project. Flags: --watch, --production (minified, no source maps), --tests (mocha suites into out/test).
-import { readdirSync, rmSync } from "node:fs";
+// Builds every program of the project. Flags: --watch, --production (minified, no source maps), --tests (mocha suites into out/test),
+// --outdir=DIR (instead of dist), --metafile=FILE (what went into each bundle, esbuild's format, one entry per build).
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import esbuild from "esbuild";
 
 const flags = new Set(process.argv.slice(2));
 const production = flags.has("--production");
+const outdir = option("outdir") ?? "dist";
+const metafile = option("metafile");
 
 const WORKERS = {
   peerWorker: "src/peer/worker.ts",
@@ -24,6 +27,10 @@ const node = {
   legalComments: "none",
   logLevel: "warning",
 };
+
+function option(name) {
+  return process.argv.find((flag) => flag.startsWith(`--${name}=`))?.slice(name.length + 3);
+}
 
 function testEntries() {
   const entries = {};
@@ -50,14 +57,14 @@ const programs = [
     ...node,
     entryPoints: { extension: "src/extension.ts" },
     external: ["vscode"],
-    outdir: "dist",
+    outdir,
   },
-  { ...node, entryPoints: WORKERS, outdir: "dist" },
+  { ...node, entryPoints: WORKERS, outdir },
   {
     ...node,
     entryPoints: { streamlet: "src/cli/main.ts", "streamlet-tracker": "tracker/main.ts" },
     banner: { js: "#!/usr/bin/env node" },
-    outdir: "dist",
+    outdir,
   },
   {
     bundle: true,
@@ -73,7 +80,7 @@ const programs = [
         .filter((f) => /^src\/webview\/[a-zA-Z]+Panel\.tsx?$/.test(f))
         .map((f) => [basename(f).replace(/\.tsx?$/, ""), f]),
     ),
-    outdir: "dist/webview",
+    outdir: join(outdir, "webview"),
   },
 ];
 
@@ -89,8 +96,11 @@ if (flags.has("--tests")) {
 } else if (flags.has("--watch")) {
   for (const options of programs) await (await esbuild.context({ ...options, logLevel: "info" })).watch();
 } else {
-  rmSync("dist", { recursive: true, force: true });
-  await Promise.all(
-    programs.filter((p) => Object.keys(p.entryPoints).length > 0).map((options) => esbuild.build(options)),
+  rmSync(outdir, { recursive: true, force: true });
+  const built = await Promise.all(
+    programs
+      .filter((p) => Object.keys(p.entryPoints).length > 0)
+      .map((options) => esbuild.build({ ...options, metafile: metafile !== undefined })),
   );
+  if (metafile) writeFileSync(metafile, JSON.stringify(built.map((result) => result.metafile)));
 }

@@ -1,0 +1,115 @@
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { type Browser, type BrowserContext, chromium } from "playwright-core";
+import { removeDataDir, startVscodeServer, type VscodeServer } from "../../../tools/vscodeServer.mjs";
+import { tempDir } from "../../helpers/tempDir";
+import { Workbench } from "./workbench";
+
+/** Where `node tools/package.mjs --out` and `npm test` put the extension as a user gets it. */
+export const VSIX = resolve(process.env.STREAMLET_VSIX ?? "out/streamlet.vsix");
+
+const CHROMIUM_FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  // Windows of several people are open at once; none of them may be slowed down for being in the background.
+  "--disable-background-timer-throttling",
+  "--disable-backgrounding-occluded-windows",
+  "--disable-renderer-backgrounding",
+];
+/** Debian's Chromium, or one that the environment names. */
+const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+
+export interface AppOptions {
+  /** Only for names of temporary folders. */
+  name?: string;
+  /** Default: the packaged Streamlet. `[]` for a VS Code without extensions. */
+  vsix?: string[];
+  /** User settings besides the quiet ones. */
+  settings?: Record<string, unknown>;
+  /** See `ServerOptions.smokeTest`. */
+  smokeTest?: boolean;
+  env?: Record<string, string>;
+}
+
+export interface WindowOptions {
+  /** Absolute; default: the installation's own empty `folder`. */
+  folder?: string;
+  width?: number;
+  height?: number;
+}
+
+let browser: Promise<Browser> | undefined;
+
+/** One Chromium serves all installations of a test run; each has its own context, hence its own storage. */
+function sharedBrowser(): Promise<Browser> {
+  browser ??= chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_FLAGS });
+  return browser;
+}
+
+/** Ends the shared Chromium; the test runner's root hook calls it. */
+export async function closeBrowser(): Promise<void> {
+  await (await browser)?.close();
+  browser = undefined;
+}
+
+/**
+ * One person's VS Code: a server with its own data, and a browser profile with its own storage. Windows of one `App` are
+ * windows of one person; different people are different `App`s.
+ */
+export class App {
+  readonly #windows = new Set<Workbench>();
+
+  private constructor(
+    readonly server: VscodeServer,
+    readonly context: BrowserContext,
+    /** An empty folder that windows open by default. */
+    readonly folder: string,
+  ) {}
+
+  /** Starts VS Code with the packaged extension installed, about 2 s. No window is open yet. */
+  static async start(options: AppOptions = {}): Promise<App> {
+    const { name = "vscode", vsix = [VSIX], settings, smokeTest, env } = options;
+    for (const file of vsix) {
+      if (!existsSync(file))
+        throw new Error(`${file} does not exist: run \`node tools/package.mjs --out ${file}\` first.`);
+    }
+    const server = await startVscodeServer({ dataDir: tempDir(name), vsix, settings, smokeTest, env });
+    const context = await (await sharedBrowser()).newContext({
+      viewport: { width: 1280, height: 800 },
+      acceptDownloads: true,
+      permissions: ["clipboard-read", "clipboard-write"],
+    });
+    return new App(server, context, tempDir(`${name}-folder`));
+  }
+
+  /** Opens a window and waits until it can be used. */
+  async newWindow(options: WindowOptions = {}): Promise<Workbench> {
+    const { folder = this.folder, width, height } = options;
+    const page = await this.context.newPage();
+    if (width && height) await page.setViewportSize({ width, height });
+    const window = new Workbench(page);
+    this.#windows.add(window);
+    page.once("close", () => this.#windows.delete(window));
+    await page.goto(this.server.windowUrl(folder));
+    await window.ready();
+    return window;
+  }
+
+  /** The folder that `context.globalStorageUri` of an extension is in. */
+  globalStorage(extensionId = "streamlet.streamlet"): string {
+    return join(this.server.userDir, "globalStorage", extensionId);
+  }
+
+  /** Closes its windows (each runs `deactivate()`), ends the server and removes all its data. */
+  async stop(): Promise<void> {
+    for (const window of [...this.#windows]) await window.page.close();
+    await this.context.close();
+    await this.server.stop();
+    removeDataDir(this.server.dataDir);
+  }
+}
