@@ -1,28 +1,13 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type Browser, type BrowserContext, chromium } from "playwright-core";
+import type { Browser, BrowserContext } from "playwright-core";
+import { launchChromium } from "../../../tools/chromium.mjs";
 import { removeDataDir, startVscodeServer, type VscodeServer } from "../../../tools/vscodeServer.mjs";
 import { tempDir } from "../../helpers/tempDir";
 import { Workbench } from "./workbench";
 
 /** Where `node tools/package.mjs --out` and `npm test` put the extension as a user gets it. */
 export const VSIX = resolve(process.env.STREAMLET_VSIX ?? "out/streamlet.vsix");
-
-const CHROMIUM_FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  // Windows of several people are open at once; none of them may be slowed down for being in the background.
-  "--disable-background-timer-throttling",
-  "--disable-backgrounding-occluded-windows",
-  "--disable-renderer-backgrounding",
-];
-/** Debian's Chromium, or one that the environment names. */
-const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
 export interface AppOptions {
   /** Only for names of temporary folders. */
@@ -47,7 +32,7 @@ let browser: Promise<Browser> | undefined;
 
 /** One Chromium serves all installations of a test run; each has its own context, hence its own storage. */
 function sharedBrowser(): Promise<Browser> {
-  browser ??= chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_FLAGS });
+  browser ??= launchChromium();
   return browser;
 }
 

@@ -1,4 +1,5 @@
 import type { Locator, Page } from "playwright-core";
+import { exactly } from "./text";
 import { until } from "./until";
 
 /** A row of a tree view as the screen shows it. */
@@ -68,7 +69,7 @@ export class TreeView {
   row(label: string): Locator {
     return this.pane
       .locator(".monaco-list-row[role=treeitem]")
-      .filter({ has: this.page.locator(".label-name", { hasText: new RegExp(`^\\s*${escape(label)}\\s*$`) }) })
+      .filter({ has: this.page.locator(".label-name", { hasText: exactly(label) }) })
       .first();
   }
 
@@ -129,10 +130,6 @@ export class TreeView {
     await this.row(label).locator(".label-name").hover();
     const hover = this.page.locator(".monaco-hover:visible, .workbench-hover:visible").first();
     await hover.waitFor();
-    return hover.innerText();
+    return (await hover.textContent()) ?? "";
   }
-}
-
-function escape(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 }

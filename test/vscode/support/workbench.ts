@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { Frame, Locator, Page } from "playwright-core";
+import { exactly } from "./text";
 import { TreeView } from "./treeView";
 import { until } from "./until";
 
@@ -251,9 +252,4 @@ export class Workbench {
 
 function asPattern(text: string | RegExp): RegExp {
   return typeof text === "string" ? exactly(text) : text;
-}
-
-/** Matches an element whose whole text is `text`. */
-export function exactly(text: string): RegExp {
-  return new RegExp(`^\\s*${text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}\\s*$`);
 }
