@@ -89,7 +89,8 @@ export function decodeExtendedHandshake(payload: Uint8Array): ExtendedHandshake 
 
 /** Messages of BEP 9. Metadata pieces are 16 KiB; the last one may be shorter. */
 export type MetadataMessage =
-  | { type: "request" | "reject"; piece: number }
+  | { type: "request"; piece: number }
+  | { type: "reject"; piece: number }
   | { type: "data"; piece: number; totalSize: number; data: Uint8Array };
 
 const METADATA_TYPES = ["request", "data", "reject"] as const;
