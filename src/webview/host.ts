@@ -1,0 +1,23 @@
+import { dispatchMessage, type MessageHandlers, type WebviewMessage } from "../rpc/webviewMessages";
+
+/** The extension host as a page sees it. */
+export interface Host<Out extends WebviewMessage, State> {
+  send(message: Out): void;
+  /** What `saveState` was given before the page was hidden; a hidden page is thrown away and made anew when shown. */
+  readonly state: State | undefined;
+  saveState(state: State): void;
+}
+
+/** Call once per page, and send `ready` when the handlers may be called. */
+export function connectToHost<In extends WebviewMessage, Out extends WebviewMessage, State>(
+  handlers: MessageHandlers<In>,
+): Host<Out, State> {
+  const api = acquireVsCodeApi<State>();
+  // Only the extension host can post here: the page's content security policy lets no frame in.
+  window.addEventListener("message", (event: MessageEvent<In>) => dispatchMessage(handlers, event.data));
+  return {
+    send: (message) => api.postMessage(message),
+    state: api.getState(),
+    saveState: (state) => void api.setState(state),
+  };
+}

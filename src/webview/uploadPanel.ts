@@ -1,0 +1,217 @@
+import "./page.css";
+import {
+  type FromUploadPage,
+  type ToUploadPage,
+  toDescription,
+  toTitle,
+  UPLOAD_AUDIENCES,
+  type UploadAudience,
+  type UploadFile,
+  type UploadStrings,
+  validateDescription,
+  validateTitle,
+} from "../rpc/uploadPanel";
+import { fillText } from "../rpc/webviewMessages";
+import {
+  announcer,
+  button,
+  checkbox,
+  divider,
+  handleFormKeys,
+  radioGroup,
+  setButtonLabel,
+  type TextField,
+  textField,
+} from "./controls";
+import { element } from "./dom";
+import { connectToHost } from "./host";
+
+/** What outlives a hidden page. */
+interface SavedForm {
+  /** By path. */
+  texts: Record<string, { title: string; description: string }>;
+  audience: UploadAudience;
+  share: boolean;
+}
+
+interface FileCard {
+  file: UploadFile;
+  element: HTMLElement;
+  removeButton: HTMLElement;
+  title: TextField;
+  description: TextField;
+}
+
+const host = connectToHost<ToUploadPage, FromUploadPage, SavedForm>({
+  show(message) {
+    form ??= makeForm(message.strings);
+    form.setFiles(message.files);
+  },
+});
+
+let form: { setFiles(files: UploadFile[]): void } | undefined;
+
+function makeForm(strings: UploadStrings): { setFiles(files: UploadFile[]): void } {
+  const saved: SavedForm = host.state ?? { texts: {}, audience: "everyone", share: true };
+  const cards: FileCard[] = [];
+  const live = announcer();
+  const heading = element("h1");
+  const list = element("div", { class: "cards" });
+  const uploadButton = button({ label: strings.uploadOne, kind: "primary", onClick: submit });
+
+  function makeCard(file: UploadFile): FileCard {
+    const text = saved.texts[file.path] ?? { title: file.title, description: "" };
+    const title = textField({
+      label: strings.title,
+      value: text.title,
+      required: true,
+      onInput: () => onEdit(title),
+    });
+    const description = textField({
+      label: strings.description,
+      value: text.description,
+      multiline: true,
+      onInput: () => onEdit(description),
+    });
+    const removeButton = button({
+      label: fillText(strings.removeFile, file.fileName),
+      kind: "icon",
+      icon: "remove",
+      onClick: () => removeFile(card),
+    });
+    const card: FileCard = {
+      file,
+      title,
+      description,
+      removeButton,
+      element: element(
+        "section",
+        { class: "card", "aria-label": file.fileName },
+        element(
+          "div",
+          { class: "line file" },
+          element("span", { class: "file-name", title: file.path }, file.fileName),
+          element("span", { class: "note" }, file.sizeText),
+          removeButton,
+        ),
+        title.element,
+        description.element,
+      ),
+    };
+    return card;
+  }
+
+  function setFiles(files: UploadFile[]): void {
+    const first = cards.length === 0;
+    const known = new Map(cards.map((card) => [card.file.path, card]));
+    const added = files.filter((file) => !known.has(file.path));
+    cards.splice(0, cards.length, ...files.map((file) => known.get(file.path) ?? makeCard(file)));
+    render();
+    const target = cards.find((card) => card.file.path === added[0]?.path);
+    if (!target) return;
+    if (!first) live.announce(fillText(strings.filesAdded, added.length));
+    target.title.focus();
+  }
+
+  function render(): void {
+    const many = cards.length > 1;
+    heading.textContent = many ? fillText(strings.headingMany, cards.length) : strings.headingOne;
+    setButtonLabel(uploadButton, many ? fillText(strings.uploadMany, cards.length) : strings.uploadOne);
+    for (const card of cards) card.removeButton.toggleAttribute("hidden", !many);
+    list.replaceChildren(...cards.map((card) => card.element));
+    validate();
+  }
+
+  function removeFile(card: FileCard): void {
+    const index = cards.indexOf(card);
+    cards.splice(index, 1);
+    host.send({ type: "removeFile", path: card.file.path });
+    render();
+    save();
+    live.announce(fillText(strings.fileRemoved, card.file.fileName));
+    // The focus was on the button that is gone.
+    cards[Math.min(index, cards.length - 1)]?.title.input.focus();
+  }
+
+  /** Shows what is wrong; the answer is the first field that cannot be used. */
+  function validate(): TextField | undefined {
+    for (const { title, description } of cards) {
+      const titleProblem = validateTitle(title.value);
+      const descriptionProblem = validateDescription(description.value);
+      title.setProblem(titleProblem && strings[titleProblem]);
+      description.setProblem(descriptionProblem && strings[descriptionProblem]);
+    }
+    return cards.flatMap((card) => [card.title, card.description]).find((field) => field.remark !== undefined);
+  }
+
+  function onEdit(field: TextField): void {
+    validate();
+    live.announceSoon(field.remark);
+    save();
+  }
+
+  function save(): void {
+    saved.texts = Object.fromEntries(
+      cards.map((card) => [card.file.path, { title: card.title.value, description: card.description.value }]),
+    );
+    host.saveState(saved);
+  }
+
+  function submit(): void {
+    const first = validate();
+    if (first) {
+      first.focus();
+      return;
+    }
+    const { audience, share } = saved;
+    host.send({
+      type: "submit",
+      choices: cards.map((card) => ({
+        path: card.file.path,
+        title: toTitle(card.title.value),
+        description: toDescription(card.description.value),
+        audience,
+        share,
+      })),
+    });
+  }
+
+  function cancel(): void {
+    host.send({ type: "cancel" });
+  }
+
+  document.body.replaceChildren(
+    element(
+      "main",
+      {},
+      heading,
+      element("p", { class: "intro" }, strings.intro),
+      list,
+      divider(),
+      radioGroup({
+        label: strings.audience,
+        options: UPLOAD_AUDIENCES.map((value) => ({ value, label: strings[value], hint: strings[`${value}Hint`] })),
+        value: saved.audience,
+        onChange(audience) {
+          saved.audience = audience;
+          save();
+        },
+      }),
+      checkbox({
+        label: strings.share,
+        hint: strings.shareHint,
+        checked: saved.share,
+        onChange(share) {
+          saved.share = share;
+          save();
+        },
+      }),
+      element("div", { class: "actions" }, uploadButton, button({ label: strings.cancel, onClick: cancel })),
+      live.element,
+    ),
+  );
+  handleFormKeys({ onSubmit: submit, onCancel: cancel });
+  return { setFiles };
+}
+
+host.send({ type: "ready" });
