@@ -9,6 +9,7 @@ import {
   type KeyObject,
   randomBytes,
   sign as signWithKey,
+  X509Certificate,
 } from "node:crypto";
 import { promisify } from "node:util";
 import { AsnConvert, OctetString } from "@peculiar/asn1-schema";
@@ -89,7 +90,7 @@ export async function loadIdentity(privateKeyPem: string): Promise<Identity> {
   return {
     privateKey,
     privateKeyPem,
-    certificatePem: toPem("CERTIFICATE", selfSign(privateKey, spki)),
+    certificatePem: selfSignedCertificate(privateKey, spki),
     spki,
     fingerprint: fingerprintOf(spki),
   };
@@ -107,8 +108,13 @@ function readPrivateKey(pem: string): KeyObject {
   }
 }
 
-/** X.509 v3 without extensions, DER. Built on the ASN.1 layer of @peculiar/x509: the whole of it is twice as big and patches `Reflect`. */
-function selfSign(privateKey: KeyObject, spki: Uint8Array): Uint8Array {
+/**
+ * A certificate as PEM: X.509 v3 without extensions. Built on the ASN.1 layer of @peculiar/x509: the whole of it is twice as
+ * big and patches `Reflect`.
+ * @param privateKey ECDSA
+ * @param spki its public half, taken as it is
+ */
+export function selfSignedCertificate(privateKey: KeyObject, spki: Uint8Array): string {
   const algorithm = new AlgorithmIdentifier({ algorithm: ECDSA_WITH_SHA256 });
   const name = new Name([
     new RelativeDistinguishedName([
@@ -131,21 +137,12 @@ function selfSign(privateKey: KeyObject, spki: Uint8Array): Uint8Array {
     subjectPublicKeyInfo: AsnConvert.parse(spki, SubjectPublicKeyInfo),
   });
   const signatureValue = signWithKey("sha256", Buffer.from(AsnConvert.serialize(tbsCertificate)), privateKey);
-  return new Uint8Array(
-    AsnConvert.serialize(
-      new Certificate({
-        tbsCertificate,
-        signatureAlgorithm: algorithm,
-        signatureValue: new Uint8Array(signatureValue).buffer,
-      }),
-    ),
+  const der = AsnConvert.serialize(
+    new Certificate({
+      tbsCertificate,
+      signatureAlgorithm: algorithm,
+      signatureValue: new Uint8Array(signatureValue).buffer,
+    }),
   );
-}
-
-function toPem(label: string, der: Uint8Array): string {
-  const lines =
-    Buffer.from(der)
-      .toString("base64")
-      .match(/.{1,64}/g) ?? [];
-  return `-----BEGIN ${label}-----\n${lines.join("\n")}\n-----END ${label}-----\n`;
+  return new X509Certificate(Buffer.from(der)).toString();
 }
