@@ -141,7 +141,8 @@ function bodyOf(fields: RecordFields, spki: Uint8Array): BDict {
 /**
  * Reads and verifies a record from anyone. Unknown keys are skipped; nothing in the result refers to `bytes`.
  * @param options.now milliseconds since the epoch
- * @throws StreamletError `bad-record` where it is malformed, out of bounds, expired (`data.expired`) or good for too long; `bad-signature`
+ * @throws StreamletError `bad-record` where it is malformed, out of bounds, expired (`data.expired` true) or good for too long
+ *   (`data.expired` false); `bad-signature`
  */
 export function parseRecord(bytes: Uint8Array, options: { now: number }): VideoRecord {
   if (bytes.length > MAX_RECORD_BYTES) throw bad("it is too large");
@@ -311,7 +312,11 @@ function checkExpiry(expires: number, now: number, lifetimeMs: number): void {
   if (expires <= now) {
     throw new StreamletError("bad-record", "This record cannot be used: it has expired.", { data: { expired: true } });
   }
-  if (expires > now + lifetimeMs + MAX_CLOCK_SKEW_MS) throw bad("it expires too far in the future");
+  if (expires > now + lifetimeMs + MAX_CLOCK_SKEW_MS) {
+    throw new StreamletError("bad-record", "This record cannot be used: it expires too far in the future.", {
+      data: { expired: false },
+    });
+  }
 }
 
 function dictOf(bytes: Uint8Array, limits: { maxDepth: number; maxValues: number }): BDict {

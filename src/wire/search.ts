@@ -4,7 +4,7 @@
  */
 
 /** Words of a query that count; more add nothing and cost time. */
-const MAX_WORDS = 16;
+const MAX_WORDS = 8;
 
 /**
  * Compatibility forms, accents and case are folded away, so that `cafe` finds `Café`. Substrings are searched, not whole

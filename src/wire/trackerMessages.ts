@@ -6,6 +6,7 @@
  * later versions can add some.
  */
 import { z } from "zod";
+import { MAX_RECORD_BYTES } from "./constants";
 import { StreamletError } from "./errors";
 import { type Fingerprint, isFingerprint, isVideoId, type VideoId } from "./types";
 
@@ -19,8 +20,8 @@ export const MAX_TRACKER_FRAME_BYTES = 2 * 1024 * 1024;
 export const MAX_ANSWER_BYTES = 1024 * 1024;
 /** Records in one `publish` or `withdraw`; verifying so many takes about 20 ms. */
 export const MAX_RECORDS_PER_MESSAGE = 100;
-/** Longest record as base64: bounded here before it is decoded; the exact bound is that of records.ts. */
-export const MAX_RECORD_CHARS = 128 * 1024;
+/** Longest record, as base64. */
+export const MAX_RECORD_CHARS = Math.ceil(MAX_RECORD_BYTES / 3) * 4;
 /** Ids in one `announce`, for each of its lists. */
 export const MAX_IDS_PER_MESSAGE = 1000;
 /** Rows of one catalogue page (about 250 bytes each). */
@@ -124,8 +125,11 @@ const peerMessage = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("announce"),
     request,
-    /** Forget what was announced before: the first announce after a hello says so. */
-    reset: z.boolean().optional(),
+    /**
+     * That was everything: what an earlier connection of the same key had published or announced, and this one has not
+     * repeated, is gone. (A tracker keeps it until then, so that a reconnect makes nothing flicker for others.)
+     */
+    complete: z.boolean().optional(),
     /** Held, all or some of it: counts as a source. */
     have: hashes,
     /** Being downloaded; an id may be in both. */
@@ -154,7 +158,12 @@ const failure = z.object({
 });
 
 /** One per record of the request, in its order. */
-const recordResult = z.object({ id: videoId.optional(), error: failure.optional() });
+const recordResult = z.object({
+  id: videoId.optional(),
+  error: failure.optional(),
+  /** Sequence of the newer record that stood in the way. */
+  newest: count.optional(),
+});
 
 const catalogRow = z.object({
   owner: fingerprint,
