@@ -1,0 +1,165 @@
+/** What a person may give to download: an id, a link, a magnet link, a .torrent file. Everything becomes one shape. */
+import { readFile, stat } from "node:fs/promises";
+import { toHex } from "../wire/bytes";
+import { MAX_TORRENT_FILE_BYTES } from "../wire/constants";
+import { StreamletError } from "../wire/errors";
+import { parseLink, parseMagnet } from "../wire/links";
+import { parseTorrent } from "../wire/metainfo";
+import type { VideoRecord } from "../wire/records";
+import { type Fingerprint, isVideoId, type VideoId } from "../wire/types";
+import type { Audience } from "./status";
+
+export interface DownloadSpec {
+  /** v2 info-hash; absent for v1-only torrents. */
+  id?: VideoId;
+  v1?: string;
+  title: string;
+  description: string;
+  /** Untrusted. */
+  fileName: string;
+  /** Bytes; 0 until the metadata is known. */
+  size: number;
+  pieceLength?: number;
+  piecesRoot?: string;
+  audience: Audience;
+  owner: string;
+  ownerFingerprint: Fingerprint | "";
+  sequence: number;
+  duration?: number;
+  width?: number;
+  height?: number;
+  infoBytes?: Uint8Array;
+  /** Piece layer of a .torrent file, proven against its root. */
+  pieceLayer?: Uint8Array;
+  /** host:port of peers; those of a link are the owner's. */
+  peers: string[];
+  trackers: string[];
+}
+
+/** Errors: bad-link, bad-metainfo, multi-file-torrent, file-missing, unknown-video, tracker-unreachable. */
+export async function readDownloadSource(
+  source: string,
+  recordsOf: (id: VideoId) => Promise<VideoRecord[]>,
+): Promise<DownloadSpec> {
+  const text = source.trim();
+  if (isVideoId(text.toLowerCase())) return fromId(text.toLowerCase() as VideoId, recordsOf);
+  if (/^magnet:/i.test(text)) return fromMagnet(text, recordsOf);
+  if (/^[a-z][a-z0-9+.-]*:\/\/streamlet\.streamlet\//i.test(text)) return fromLink(text, recordsOf);
+  if (/\.torrent$/i.test(text)) return fromTorrentFile(text);
+  throw new StreamletError(
+    "bad-link",
+    "That is neither a video's id (64 hex digits) nor a Streamlet link, a magnet link or a .torrent file.",
+  );
+}
+
+async function fromId(id: VideoId, recordsOf: (id: VideoId) => Promise<VideoRecord[]>): Promise<DownloadSpec> {
+  const record = newest(await recordsOf(id));
+  if (!record) {
+    throw new StreamletError(
+      "unknown-video",
+      "Nobody who can be reached offers this video. Check the id, or ask its owner to share it again.",
+    );
+  }
+  return fromRecord(record);
+}
+
+function fromRecord(record: VideoRecord): DownloadSpec {
+  return {
+    id: record.id,
+    v1: record.v1,
+    title: record.title,
+    description: record.description,
+    fileName: record.fileName,
+    size: record.length,
+    pieceLength: record.pieceLength,
+    piecesRoot: record.piecesRoot,
+    audience: record.audience,
+    owner: record.ownerName,
+    ownerFingerprint: record.owner,
+    sequence: record.sequence,
+    ...(record.duration === undefined ? {} : { duration: record.duration }),
+    ...(record.width === undefined ? {} : { width: record.width }),
+    ...(record.height === undefined ? {} : { height: record.height }),
+    peers: [],
+    trackers: [],
+  };
+}
+
+async function fromLink(text: string, recordsOf: (id: VideoId) => Promise<VideoRecord[]>): Promise<DownloadSpec> {
+  const link = parseLink(text);
+  // A link suffices by itself; a record adds title and owner's name where somebody has it.
+  const record = newest(
+    (await recordsOf(link.id).catch(() => [])).filter((r) => !link.owner || r.owner === link.owner),
+  );
+  const base: DownloadSpec = record
+    ? fromRecord(record)
+    : {
+        id: link.id,
+        title: `Video ${link.id.slice(0, 8)}`,
+        description: "",
+        fileName: `${link.id.slice(0, 16)}.mp4`,
+        size: link.length ?? 0,
+        ...(link.pieceLength ? { pieceLength: link.pieceLength } : {}),
+        ...(link.piecesRoot ? { piecesRoot: link.piecesRoot } : {}),
+        audience: "everyone",
+        owner: "",
+        ownerFingerprint: link.owner ?? "",
+        sequence: 0,
+        peers: [],
+        trackers: [],
+      };
+  return { ...base, peers: link.hosts, trackers: link.trackers };
+}
+
+async function fromMagnet(text: string, recordsOf: (id: VideoId) => Promise<VideoRecord[]>): Promise<DownloadSpec> {
+  const magnet = parseMagnet(text);
+  const record = magnet.id ? newest(await recordsOf(magnet.id).catch(() => [])) : undefined;
+  if (record) return { ...fromRecord(record), peers: magnet.peers };
+  const name = magnet.name ?? (magnet.id ?? magnet.v1 ?? "").slice(0, 16);
+  return {
+    ...(magnet.id ? { id: magnet.id } : {}),
+    ...(magnet.v1 ? { v1: magnet.v1 } : {}),
+    title: name,
+    description: "",
+    fileName: name,
+    size: 0,
+    audience: "public",
+    owner: "",
+    ownerFingerprint: "",
+    sequence: 0,
+    peers: magnet.peers,
+    trackers: [],
+  };
+}
+
+async function fromTorrentFile(path: string): Promise<DownloadSpec> {
+  const file = await stat(path).catch((cause) => {
+    throw new StreamletError("file-missing", `There is no file ${path}.`, { cause, data: { path } });
+  });
+  if (file.size > MAX_TORRENT_FILE_BYTES) {
+    throw new StreamletError("bad-metainfo", `${path} is too large to be a .torrent file.`, { data: { path } });
+  }
+  const { info, infoBytes, pieceLayer } = parseTorrent(await readFile(path));
+  return {
+    ...(info.id ? { id: info.id } : {}),
+    ...(info.v1 ? { v1: info.v1 } : {}),
+    title: info.name,
+    description: "",
+    fileName: info.name,
+    size: info.length,
+    pieceLength: info.pieceLength,
+    ...(info.piecesRoot ? { piecesRoot: toHex(info.piecesRoot) } : {}),
+    audience: "public",
+    owner: "",
+    ownerFingerprint: "",
+    sequence: 0,
+    infoBytes,
+    ...(pieceLayer ? { pieceLayer } : {}),
+    peers: [],
+    trackers: [],
+  };
+}
+
+function newest(records: readonly VideoRecord[]): VideoRecord | undefined {
+  return records.reduce<VideoRecord | undefined>((a, b) => (a && a.sequence >= b.sequence ? a : b), undefined);
+}

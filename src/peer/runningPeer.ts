@@ -1,0 +1,473 @@
+/** A peer that runs: everything between `start` and `stop`. It only wires; what happens is decided by the parts. */
+import { randomBytes } from "node:crypto";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { ManualConnection, PeerConfig } from "../rpc/peerService";
+import { HANDSHAKE_BYTES, WIRE_PEER_ID_BYTES, WIRE_PEER_ID_PREFIX } from "../wire/constants";
+import { StreamletError } from "../wire/errors";
+import { decodeHandshake, type Handshake } from "../wire/handshake";
+import { parseRecord } from "../wire/records";
+import type { Fingerprint } from "../wire/types";
+import { systemClock } from "./clock";
+import type { Engine } from "./engine";
+import { type Identity, loadIdentity } from "./identity";
+import { ImportQueue } from "./importQueue";
+import { localAddresses, parseHostPort } from "./net/addresses";
+import { type CatalogAnswer, type CatalogQuery, ControlConnection, type ControlOptions } from "./net/controlConnection";
+import { Listener, type RemoteIdentity } from "./net/listener";
+import { RateLimiter } from "./net/rateLimiter";
+import { dialPlain, dialTls } from "./net/tlsTransport";
+import { Publisher, shortHash } from "./publisher";
+import type { PeerStatus } from "./status";
+import { FolderLock } from "./storage/folderLock";
+import { Library } from "./storage/library";
+import { Verifier } from "./storage/verifier";
+import type { RemotePeer } from "./swarm/peerConnection";
+import type { KnownPeer } from "./swarm/peerList";
+import { Catalog } from "./tracker/catalog";
+import { TrackerClient } from "./tracker/trackerClient";
+import { VideoRuntime } from "./videoRuntime";
+
+/** Records are renewed at half their life; looking once in ten minutes is soon enough, and missing files are noticed. */
+const HOUSEKEEPING_MS = 10 * 60_000;
+const SLEEP_CHECK_MS = 30_000;
+const SHARING_DELAY_MS = 50;
+/** Links of strangers must not make this peer talk to ever more trackers. */
+const MAX_GUEST_TRACKERS = 8;
+const MANUAL_RETRY_MS = 10_000;
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** A peer that cannot be reached is asked to call back at most this often. */
+const CALLBACK_INTERVAL_MS = 30_000;
+
+export class RunningPeer implements Engine {
+  readonly clock = systemClock;
+  readonly random = Math.random;
+  readonly peerId20 = Buffer.concat([
+    Buffer.from(WIRE_PEER_ID_PREFIX, "latin1"),
+    randomBytes(WIRE_PEER_ID_BYTES - WIRE_PEER_ID_PREFIX.length),
+  ]);
+  readonly peerId: string;
+  readonly verifier = new Verifier();
+  readonly uploadLimiter: RateLimiter;
+  readonly downloadLimiter: RateLimiter;
+  readonly runtimes = new Map<string, VideoRuntime>();
+  readonly controls = new Map<Fingerprint, ControlConnection>();
+  readonly trackers: TrackerClient[] = [];
+  readonly catalog: Catalog;
+  readonly imports: ImportQueue;
+  private readonly publisher: Publisher;
+  private readonly callbacksAt = new Map<string, number>();
+  private readonly timers: (() => void)[] = [];
+  private port = 0;
+  private sharingTimer: (() => void) | undefined;
+  private stopped = false;
+
+  private constructor(
+    readonly config: PeerConfig,
+    readonly identity: Identity,
+    readonly library: Library,
+    private readonly lock: FolderLock,
+    readonly onChange: () => void,
+  ) {
+    this.peerId = config.peerId;
+    this.uploadLimiter = new RateLimiter(config.uploadLimit ?? 0);
+    this.downloadLimiter = new RateLimiter(config.downloadLimit ?? 0);
+    this.catalog = new Catalog({
+      self: {
+        peerId: config.peerId,
+        fingerprint: identity.fingerprint,
+        host: () => localAddresses()[0] ?? "127.0.0.1",
+        port: () => this.port,
+      },
+      libraryKeyOf: (id) => library.findById(id)?.key,
+    });
+    this.publisher = new Publisher(this, this.catalog, this.trackers, () => this.runtimes.values());
+    this.imports = new ImportQueue(this, (runtime, outcome) => this.onImported(runtime, outcome));
+  }
+
+  /** Errors: see PeerService.start. */
+  static async start(config: PeerConfig, onChange: () => void): Promise<RunningPeer> {
+    const identity = await loadIdentity(config.privateKey);
+    const lock = await FolderLock.acquire(config.dataDir);
+    let peer: RunningPeer | undefined;
+    try {
+      const library = await Library.open(config.dataDir, { onError: () => onChange() });
+      peer = new RunningPeer(config, identity, library, lock, onChange);
+      await peer.listen();
+      peer.connectTrackers();
+      await peer.openVideos();
+      return peer;
+    } catch (error) {
+      if (peer) await peer.stop();
+      else await lock.release();
+      throw error;
+    }
+  }
+  private listener: Listener | undefined;
+
+  async stop(): Promise<void> {
+    if (this.stopped) return;
+    this.stopped = true;
+    this.stopSignal.abort();
+    for (const cancel of this.timers) cancel();
+    this.sharingTimer?.();
+    const goodbyes = [...this.trackers, ...this.guests.values()].map((tracker) => tracker.stop());
+    for (const control of this.controls.values()) control.close("The peer has stopped.");
+    await this.imports.close();
+    await Promise.all([...this.runtimes.values()].map((runtime) => runtime.close()));
+    await Promise.all([...goodbyes, this.listener?.close(), this.verifier.close()]);
+    this.catalog.dispose();
+    await this.library.close();
+    await this.lock.release();
+  }
+
+  status(): PeerStatus {
+    let downRate = 0;
+    let upRate = 0;
+    let connections = 0;
+    for (const { swarm } of this.runtimes.values()) {
+      if (!swarm) continue;
+      downRate += swarm.down.rate();
+      upRate += swarm.up.rate();
+      connections += swarm.connectionCount;
+    }
+    return {
+      state: "running",
+      peerId: this.peerId,
+      fingerprint: this.identity.fingerprint,
+      port: this.port,
+      addresses: localAddresses(),
+      trackers: this.trackers.map((tracker) => tracker.status),
+      downRate,
+      upRate,
+      connections,
+    };
+  }
+
+  /** A new entry of the library begins to live. */
+  adopt(key: string): VideoRuntime {
+    const runtime = new VideoRuntime(key, this);
+    this.runtimes.set(key, runtime);
+    return runtime;
+  }
+
+  invalidateRecord(key: string): void {
+    this.publisher.invalidate(key);
+    this.sharingChanged();
+  }
+
+  withdraw(runtime: VideoRuntime): void {
+    this.publisher.withdraw(runtime.entry);
+  }
+
+  async connect(address: string): Promise<ManualConnection> {
+    const { host, port } = parseHostPort(address);
+    const { signal } = this.stopSignal;
+    const control = await ControlConnection.dial({
+      ...this.controlOptions(),
+      host,
+      port,
+      signal,
+    });
+    this.addControl(control);
+    return { ...control.peer };
+  }
+
+  // --- Engine -----------------------------------------------------------------------------------------------------------
+
+  wallClock(): number {
+    return Date.now();
+  }
+  listenPort(): number {
+    return this.port;
+  }
+  changed(): void {
+    if (!this.stopped) this.onChange();
+  }
+
+  sharingChanged(): void {
+    if (this.stopped || this.sharingTimer) return;
+    this.sharingTimer = this.clock.after(SHARING_DELAY_MS, () => {
+      this.sharingTimer = undefined;
+      this.publish();
+    });
+  }
+
+  async dial(peer: KnownPeer, onread: Parameters<Engine["dial"]>[1], signal: AbortSignal): Promise<Duplex> {
+    const { host, port } = peer;
+    if (peer.transport === "plain") return dialPlain({ host, port, signal, onread });
+    const expected = peer.fingerprint;
+    const options = { host, port, signal, onread, identity: this.identity, alpn: "streamlet-wire/1" as const };
+    return (await dialTls(expected ? { ...options, expected } : options)).socket;
+  }
+
+  findPeers(runtime: VideoRuntime): void {
+    const { entry } = runtime;
+    const own = this.identity.fingerprint;
+    const plain = entry.audience === "public" && entry.ownerFingerprint === "";
+    runtime.addPeers(
+      (entry.peers ?? []).map((address): KnownPeer => {
+        const { host, port } = parseHostPort(address);
+        const fingerprint = entry.ownerFingerprint || undefined;
+        return { host, port, fingerprint, transport: plain ? "plain" : "tls" };
+      }),
+    );
+    runtime.addPeers(
+      [...this.controls.values()].map(({ peer }): KnownPeer => {
+        return { host: peer.host, port: peer.port, fingerprint: peer.fingerprint, transport: "tls" };
+      }),
+    );
+    const hash = entry.id ?? entry.v1;
+    if (!hash) return;
+    const guests = (entry.trackers ?? []).flatMap((address) => this.guestTracker(address) ?? []);
+    for (const tracker of [...this.trackers, ...guests]) {
+      tracker.sources(hash).then(
+        (sources) => {
+          if (this.stopped) return;
+          const others = sources.filter((s) => s.fingerprint !== own && s.port > 0);
+          runtime.addPeers(
+            others.map(({ fingerprint, host, port }) => ({ fingerprint, host, port, transport: "tls" })),
+          );
+        },
+        () => undefined, // its status says why; the next round asks again
+      );
+    }
+  }
+
+  /** A tracker that a link names and the profile does not: asked for sources, never told what is shared here. */
+  private guestTracker(address: string): TrackerClient | undefined {
+    if (this.config.trackers.includes(address)) return undefined;
+    const known = this.guests.get(address);
+    if (known || this.guests.size >= MAX_GUEST_TRACKERS) return known;
+    const client = this.makeTracker(address);
+    this.guests.set(address, client);
+    client.onDidChangeStatus(() => {
+      if (client.status.state !== "online") return;
+      for (const runtime of this.runtimes.values()) if (runtime.isDownloading) this.findPeers(runtime);
+    });
+    client.start();
+    return client;
+  }
+  private readonly guests = new Map<string, TrackerClient>();
+
+  private makeTracker(address: string): TrackerClient {
+    return new TrackerClient({ address, identity: this.identity, peerId: this.peerId, port: () => this.port });
+  }
+
+  requestCallbacks(runtime: VideoRuntime, peers: Fingerprint[]): void {
+    const { id } = runtime.entry;
+    if (!id) return;
+    for (const peer of peers) {
+      const key = `${id}:${peer}`;
+      const now = this.clock.now();
+      if (now - (this.callbacksAt.get(key) ?? Number.NEGATIVE_INFINITY) < CALLBACK_INTERVAL_MS) continue;
+      this.callbacksAt.set(key, now);
+      for (const tracker of this.trackers) tracker.requestCallback(peer, id).catch(() => undefined);
+    }
+  }
+
+  // --- inside -----------------------------------------------------------------------------------------------------------
+
+  private readonly stopSignal = new AbortController();
+
+  private async listen(): Promise<void> {
+    const { config, identity } = this;
+    this.listener = new Listener({
+      identity,
+      port: config.port,
+      ...(config.host ? { host: config.host } : {}),
+      onWire: (socket, remote) => void this.acceptWire(socket, { ...remote, transport: "tls", incoming: true }),
+      onPlain: (socket, remote) =>
+        void this.acceptWire(socket, { ...remote, fingerprint: undefined, transport: "plain", incoming: true }),
+      onControl: (socket, remote) => this.acceptControl(socket, remote),
+    });
+    this.port = await this.listener.listen();
+  }
+
+  private connectTrackers(): void {
+    for (const address of this.config.trackers) {
+      const client = this.makeTracker(address);
+      this.trackers.push(client);
+      this.catalog.addTracker(client);
+      client.onDidChangeStatus(() => this.onAcknowledged());
+      client.onDidAcknowledge(() => this.onAcknowledged());
+      client.onDidRefuse((id, error) => this.onRefused(id, error));
+      client.onDidRequestCallback(({ id, fingerprint, host, port }) => {
+        const runtime = this.findByHash(shortHash(id));
+        if (runtime?.allows({ transport: "tls" }) && port > 0) {
+          void runtime.callBack({ fingerprint, host, port, transport: "tls" }).catch(() => undefined);
+        }
+      });
+      client.start();
+    }
+    this.catalog.onDidChange(() => this.changed());
+  }
+
+  private async openVideos(): Promise<void> {
+    for (const entry of this.library.entries()) this.adopt(entry.key);
+    for (const runtime of this.runtimes.values()) {
+      if (runtime.entry.state === "hashing") this.imports.add(runtime, { copyTo: undefined });
+      else await runtime.open();
+    }
+    this.publish();
+    this.connectManualPeers();
+    this.timers.push(
+      this.clock.every(MANUAL_RETRY_MS, () => this.connectManualPeers()),
+      this.clock.every(SLEEP_CHECK_MS, () => {
+        for (const runtime of this.runtimes.values()) void runtime.sleepIfIdle().catch(() => undefined);
+      }),
+      this.clock.every(HOUSEKEEPING_MS, () => {
+        for (const runtime of this.runtimes.values()) {
+          if (runtime.entry.state === "ready") void runtime.checkFile().catch(() => undefined);
+        }
+        this.publish();
+      }),
+    );
+  }
+
+  /** Peers given by address are connected to for as long as this peer runs. */
+  private connectManualPeers(): void {
+    for (const address of this.config.connect ?? []) {
+      const known = this.manual.get(address);
+      if (known === "dialing" || (known && this.controls.has(known))) continue;
+      this.manual.set(address, "dialing");
+      this.connect(address).then(
+        (peer) => this.manual.set(address, peer.fingerprint as Fingerprint),
+        () => this.manual.delete(address),
+      );
+    }
+  }
+  private readonly manual = new Map<string, Fingerprint | "dialing">();
+
+  private publish(): void {
+    if (this.stopped) return;
+    this.publisher.update();
+    for (const control of this.controls.values()) control.notifyCatalogChanged();
+    this.onAcknowledged();
+  }
+
+  private onAcknowledged(): void {
+    for (const runtime of this.runtimes.values()) {
+      const { id } = runtime.entry;
+      runtime.publishedOn = id && runtime.isSeeding ? this.trackers.filter((t) => t.isAcknowledged(id)).length : 0;
+    }
+    this.changed();
+  }
+
+  private onRefused(id: string, error: StreamletError): void {
+    for (const runtime of this.runtimes.values()) {
+      if (runtime.entry.id === id) this.library.update(runtime.key, { error: error.toInfo() });
+    }
+    this.changed();
+  }
+
+  private onImported(runtime: VideoRuntime, outcome: { error?: unknown; duplicateOf?: string }): void {
+    if (this.stopped || !this.runtimes.has(runtime.key)) return;
+    if (outcome.duplicateOf) {
+      const { shared, audience } = runtime.entry;
+      this.runtimes.delete(runtime.key);
+      this.library.remove(runtime.key);
+      if (shared) this.library.update(outcome.duplicateOf, { shared, audience });
+    } else if (outcome.error) runtime.setState("failed", outcome.error);
+    this.changed();
+    this.sharingChanged();
+  }
+
+  private findByHash(hash: string): VideoRuntime | undefined {
+    for (const runtime of this.runtimes.values()) {
+      const { id, v1 } = runtime.entry;
+      if (id?.startsWith(hash) || v1 === hash) return runtime;
+    }
+    return undefined;
+  }
+
+  /** The same silence for a video that one may not have and one that does not exist. */
+  private async acceptWire(socket: Socket, remote: RemotePeer): Promise<void> {
+    try {
+      const handshake = await readHandshake(socket);
+      const runtime = this.findByHash(Buffer.from(handshake.infoHash20).toString("hex"));
+      if (this.stopped || !runtime?.allows(remote)) socket.destroy();
+      else await runtime.accept(socket, remote, handshake);
+    } catch {
+      socket.destroy();
+    }
+  }
+
+  private acceptControl(socket: Parameters<typeof ControlConnection.accept>[0], remote: RemoteIdentity): void {
+    ControlConnection.accept(socket, remote, this.controlOptions()).then(
+      (control) => this.addControl(control),
+      () => socket.destroy(),
+    );
+  }
+
+  private controlOptions(): ControlOptions {
+    return {
+      identity: this.identity,
+      control: {
+        hello: () => ({ peerId: this.peerId, port: this.port }),
+        catalog: (query) => this.answerCatalog(query),
+      },
+    };
+  }
+
+  private addControl(control: ControlConnection): void {
+    if (this.stopped) return control.close("The peer has stopped.");
+    const { fingerprint } = control.peer;
+    this.controls.get(fingerprint)?.close("replaced by a newer connection");
+    this.controls.set(fingerprint, control);
+    const remove = this.catalog.addPeer(control);
+    control.onDidClose(() => {
+      remove();
+      if (this.controls.get(fingerprint) === control) this.controls.delete(fingerprint);
+      this.changed();
+    });
+    for (const runtime of this.runtimes.values()) if (runtime.isDownloading) this.findPeers(runtime);
+    this.changed();
+  }
+
+  private answerCatalog(query: CatalogQuery): CatalogAnswer {
+    const text = query.text?.toLowerCase() ?? "";
+    const now = this.wallClock();
+    const matching = this.publisher.records().filter((bytes) => {
+      if (!text && !query.owner) return true;
+      const record = parseRecord(bytes, { now });
+      if (query.owner && record.owner !== query.owner) return false;
+      return `${record.title}\n${record.description}\n${record.ownerName}`.toLowerCase().includes(text);
+    });
+    const from = query.cursor ? Number.parseInt(query.cursor, 10) || 0 : 0;
+    const records = matching.slice(from, from + query.limit);
+    const next = from + records.length;
+    return { records, total: matching.length, ...(next < matching.length ? { cursor: String(next) } : {}) };
+  }
+}
+
+/** The first 68 bytes; what follows stays unread. */
+function readHandshake(socket: Socket): Promise<Handshake> {
+  return new Promise((resolve, reject) => {
+    const finish = (error?: Error) => {
+      clearTimeout(timer);
+      socket.off("readable", onReadable);
+      socket.off("close", onClose);
+      if (error) reject(error);
+    };
+    const onReadable = () => {
+      const bytes = socket.read(HANDSHAKE_BYTES) as Buffer | null;
+      if (!bytes) return;
+      finish();
+      try {
+        resolve(decodeHandshake(bytes));
+      } catch (error) {
+        reject(error);
+      }
+    };
+    const onClose = () => finish(new StreamletError("connection-lost", "The peer closed the connection."));
+    const timer = setTimeout(
+      () => finish(new StreamletError("connection-timeout", "No handshake came.")),
+      HANDSHAKE_TIMEOUT_MS,
+    );
+    timer.unref();
+    socket.on("readable", onReadable);
+    socket.on("close", onClose);
+    onReadable();
+  });
+}

@@ -1,0 +1,446 @@
+/**
+ * The facade of the engine: the one thing that the worker and the command line talk to. It turns calls into changes of the
+ * library and of the running peer, and nothing else.
+ */
+import { randomBytes } from "node:crypto";
+import { rm, stat } from "node:fs/promises";
+import { basename, dirname, isAbsolute, join, resolve, sep } from "node:path";
+import type { DownloadRequest, ManualConnection, PeerConfig, PeerService, UploadRequest } from "../rpc/peerService";
+import { fromHex } from "../wire/bytes";
+import { StreamletError } from "../wire/errors";
+import { formatLink, formatMagnet } from "../wire/links";
+import { systemClock } from "./clock";
+import { type DownloadSpec, readDownloadSource } from "./downloadSource";
+import { createIdentityKey, loadIdentity } from "./identity";
+import { copiesFolder } from "./importQueue";
+import { localAddresses } from "./net/addresses";
+import { RunningPeer } from "./runningPeer";
+import { Snapshots } from "./snapshots";
+import type { Audience, NetworkPage, NetworkQuery, PeerStatus, PeersPage, Snapshot, TaskStatus } from "./status";
+import { copyFile } from "./storage/copyFile";
+import { safeFileName, uniquePath } from "./storage/fileNames";
+import { HashTree } from "./storage/hashTree";
+import { checkVideoFile } from "./storage/videoFile";
+import { TrackerClient } from "./tracker/trackerClient";
+import type { DownloadResult, VideoRuntime } from "./videoRuntime";
+
+/** Extensions that a download may have; any other name gets `.mp4` so that a system player takes it for what it is. */
+const VIDEO_EXTENSION = /\.(mp4|m4v|mov|mkv|webm|avi|flv)$/i;
+const RELEASE_TIMEOUT_MS = 3_000;
+const DEFAULT_TITLE_CHARS = 200;
+
+const STOPPED: PeerStatus = {
+  state: "stopped",
+  peerId: "",
+  fingerprint: "",
+  port: 0,
+  addresses: [],
+  trackers: [],
+  downRate: 0,
+  upRate: 0,
+  connections: 0,
+};
+
+export class Session implements PeerService {
+  private running: RunningPeer | undefined;
+  private status: PeerStatus = STOPPED;
+  private readonly tasks = new Map<string, { status: TaskStatus; abort: AbortController }>();
+  private readonly snapshots = new Snapshots(systemClock, () => this.takeSnapshot());
+  private turning: Promise<unknown> = Promise.resolve();
+
+  /** Called with a snapshot after every change, at most four times a second. The result takes the listener away. */
+  onDidChange(listener: (snapshot: Snapshot) => void): () => void {
+    return this.snapshots.listen(listener);
+  }
+
+  createIdentity(): Promise<{ privateKey: string; fingerprint: string }> {
+    return createIdentityKey();
+  }
+
+  start(config: PeerConfig): Promise<PeerStatus> {
+    return this.inTurn(async () => {
+      if (this.running) throw new StreamletError("invalid-argument", "A profile is running already: stop it first.");
+      this.status = { ...STOPPED, state: "starting", peerId: config.peerId };
+      this.snapshots.changed();
+      try {
+        this.running = await RunningPeer.start(config, () => this.snapshots.changed());
+      } catch (error) {
+        this.status = STOPPED;
+        this.snapshots.changed();
+        throw error;
+      }
+      this.snapshots.changed();
+      return this.running.status();
+    });
+  }
+
+  stop(): Promise<void> {
+    return this.inTurn(async () => {
+      const { running } = this;
+      this.running = undefined;
+      this.status = STOPPED;
+      for (const task of this.tasks.values()) task.abort.abort();
+      await running?.stop();
+      this.snapshots.flush();
+    });
+  }
+
+  async snapshot(): Promise<Snapshot> {
+    return this.takeSnapshot();
+  }
+
+  // --- library ----------------------------------------------------------------------------------------------------------
+
+  async upload(request: UploadRequest): Promise<{ key: string }> {
+    const peer = this.peer();
+    const path = resolve(request.path);
+    const file = await checkVideoFile(path);
+    const known = peer.library
+      .entries()
+      .find((e) => e.path === path && e.size === file.size && e.mtimeMs === file.mtimeMs && e.state === "ready");
+    const title = request.title?.trim() || basename(path).replace(/\.[^.]+$/, "");
+    if (known) {
+      const description = request.description ?? known.description;
+      peer.library.update(known.key, { title: request.title ? title : known.title, description });
+      await this.applySharing(this.runtime(known.key), request.share || known.shared, request.audience);
+      return { key: known.key };
+    }
+    const { library, config } = peer;
+    const entry = library.add({
+      origin: "uploaded",
+      title: title.slice(0, DEFAULT_TITLE_CHARS),
+      description: request.description ?? "",
+      fileName: safeFileName(basename(path)),
+      path,
+      size: file.size,
+      container: file.container,
+      audience: request.audience,
+      shared: request.share,
+      state: "hashing",
+      owner: peer.peerId,
+      ownerFingerprint: peer.identity.fingerprint,
+    });
+    const runtime = peer.adopt(entry.key);
+    peer.imports.add(runtime, { copyTo: config.copyOnUpload ? copiesFolder(config.dataDir) : undefined });
+    peer.changed();
+    return { key: entry.key };
+  }
+
+  async share(key: string, audience: Audience): Promise<void> {
+    await this.applySharing(this.runtime(key), true, audience);
+  }
+
+  async unshare(key: string): Promise<void> {
+    const runtime = this.runtime(key);
+    await this.applySharing(runtime, false, runtime.entry.audience);
+  }
+
+  async editInfo(key: string, info: { title: string; description: string }): Promise<void> {
+    const title = info.title.trim();
+    if (!title) throw new StreamletError("invalid-argument", "A video needs a name: type at least one character.");
+    this.peer().library.update(key, { title, description: info.description });
+    this.peer().invalidateRecord(key);
+    this.peer().changed();
+  }
+
+  async remove(key: string, options: { deleteFile: boolean }): Promise<void> {
+    const peer = this.peer();
+    const runtime = this.runtime(key);
+    peer.imports.cancel(key);
+    const { entry } = runtime;
+    if (runtime.isSeeding) peer.withdraw(runtime);
+    peer.runtimes.delete(key);
+    await runtime.discardPart();
+    await runtime.close();
+    const ours = entry.origin === "obtained" ? options.deleteFile : entry.path.startsWith(peer.config.dataDir + sep);
+    if (ours && entry.state !== "hashing" && !entry.partPath) await rm(entry.path, { force: true });
+    peer.library.remove(key);
+    await peer.library.flush();
+    peer.changed();
+    peer.sharingChanged();
+  }
+
+  async saveCopy(key: string, destination: string, options: { force: boolean }): Promise<void> {
+    const { entry } = this.runtime(key);
+    if (entry.state !== "ready") {
+      throw new StreamletError("file-missing", "Only a whole video can be saved: wait until the download is done.");
+    }
+    const abort = new AbortController();
+    const id = randomBytes(8).toString("hex");
+    const status: TaskStatus = { id, kind: "save", title: entry.title, done: 0, total: entry.size };
+    this.tasks.set(id, { status, abort });
+    try {
+      await copyFile(entry.path, destination, {
+        force: options.force,
+        signal: abort.signal,
+        onProgress: (done) => {
+          status.done = done;
+          this.snapshots.changed();
+        },
+      });
+    } finally {
+      this.tasks.delete(id);
+      this.snapshots.changed();
+    }
+  }
+
+  async cancelTask(id: string): Promise<void> {
+    this.tasks.get(id)?.abort.abort();
+  }
+
+  // --- downloads --------------------------------------------------------------------------------------------------------
+
+  async download(request: DownloadRequest): Promise<{ key: string }> {
+    const peer = this.peer();
+    const spec = await readDownloadSource(request.source, (id) => peer.catalog.recordsOf(id));
+    const known = peer.library.entries().find((e) => (spec.id && e.id === spec.id) || (!spec.id && e.v1 === spec.v1));
+    if (known) return this.downloadAgain(known.key, request);
+    const path = await this.destinationOf(spec, request);
+    const entry = peer.library.add({
+      origin: "obtained",
+      ...(spec.id ? { id: spec.id } : {}),
+      ...(spec.v1 ? { v1: spec.v1 } : {}),
+      ...(spec.piecesRoot ? { piecesRoot: spec.piecesRoot } : {}),
+      ...(spec.pieceLength ? { pieceLength: spec.pieceLength } : {}),
+      title: spec.title,
+      description: spec.description,
+      fileName: spec.fileName,
+      path,
+      partPath: `${path}.part`,
+      size: spec.size,
+      audience: spec.audience,
+      shared: true,
+      state: "downloading",
+      owner: spec.owner,
+      ownerFingerprint: spec.ownerFingerprint,
+      sequence: spec.sequence,
+      ...(spec.duration === undefined ? {} : { duration: spec.duration }),
+      ...(spec.width === undefined ? {} : { width: spec.width }),
+      ...(spec.height === undefined ? {} : { height: spec.height }),
+      peers: spec.peers,
+      trackers: spec.trackers,
+    });
+    if (spec.infoBytes) await peer.library.saveInfo(entry.key, spec.infoBytes);
+    if (spec.pieceLayer && spec.piecesRoot && spec.pieceLength) {
+      const shape = { piecesRoot: fromHex(spec.piecesRoot), length: spec.size, pieceLength: spec.pieceLength };
+      const tree = HashTree.open(peer.library.treePath(entry.key), shape);
+      tree.setPieceLayer(0, spec.pieceLayer);
+      tree.close();
+    }
+    await peer.library.flush();
+    await peer.adopt(entry.key).startDownload();
+    return { key: entry.key };
+  }
+
+  /** It is in the library: goes on, or is copied to where it is wanted. */
+  private async downloadAgain(key: string, request: DownloadRequest): Promise<{ key: string }> {
+    const runtime = this.runtime(key);
+    const { state, path } = runtime.entry;
+    if (state === "ready") {
+      const wanted = request.out && resolve(request.out);
+      const target = wanted && (await isFolder(wanted)) ? join(wanted, basename(path)) : wanted;
+      if (target && target !== path) await copyFile(path, target, { force: request.force === true });
+    } else if (!runtime.isDownloading && state !== "hashing") {
+      await runtime.startDownload();
+    }
+    return { key };
+  }
+
+  private async destinationOf(spec: DownloadSpec, request: DownloadRequest): Promise<string> {
+    const { config } = this.peer();
+    const safe = safeFileName(spec.fileName);
+    const name = VIDEO_EXTENSION.test(safe) ? safe : `${safe}.mp4`;
+    if (!request.out) return uniquePath(config.downloadsDir ?? join(config.dataDir, "downloads"), name);
+    const out = isAbsolute(request.out) ? request.out : resolve(request.out);
+    const asFolder = (await isFolder(out)) || /[\\/]$/.test(request.out);
+    const path = asFolder ? join(out, name) : out;
+    if (!request.force && (await exists(path))) {
+      throw new StreamletError(
+        "file-exists",
+        `${path} exists already. Choose another name, or replace it with --force.`,
+        {
+          data: { path },
+        },
+      );
+    }
+    if (!(await isFolder(dirname(path))) && !asFolder) {
+      throw new StreamletError("file-missing", `The folder ${dirname(path)} does not exist. Make it first.`, {
+        data: { path: dirname(path) },
+      });
+    }
+    return path;
+  }
+
+  async pause(key: string): Promise<void> {
+    const runtime = this.runtime(key);
+    if (runtime.isDownloading) await runtime.pause();
+  }
+
+  async resume(key: string): Promise<void> {
+    const runtime = this.runtime(key);
+    const { state, origin, partPath, id } = runtime.entry;
+    if (partPath && (state === "paused" || state === "failed")) return runtime.startDownload();
+    if (origin === "uploaded" && state === "failed" && !id) {
+      runtime.setState("hashing");
+      return this.peer().imports.add(runtime, { copyTo: undefined });
+    }
+    if (state === "fileMissing" || state === "fileChanged") await runtime.checkFile();
+  }
+
+  async cancel(key: string): Promise<void> {
+    const { state } = this.runtime(key).entry;
+    if (state === "ready") return;
+    await this.remove(key, { deleteFile: false });
+  }
+
+  /** Resolves when the download is whole, rejects with its error when it fails or is stopped. */
+  downloadResult(key: string): Promise<DownloadResult> {
+    return this.runtime(key).result();
+  }
+
+  async link(key: string): Promise<{ link: string; magnet: string | null }> {
+    const peer = this.peer();
+    const { entry } = this.runtime(key);
+    const { id, v1, piecesRoot, pieceLength, size, audience, fileName } = entry;
+    if (!id || !piecesRoot || !pieceLength || !entry.ownerFingerprint) {
+      throw new StreamletError(
+        "invalid-argument",
+        "This video has no link yet: wait until it is hashed or downloaded.",
+      );
+    }
+    const own = entry.ownerFingerprint === peer.identity.fingerprint;
+    const hosts = own ? this.ownAddresses() : (entry.peers ?? []);
+    const link = formatLink({
+      id,
+      piecesRoot,
+      length: size,
+      pieceLength,
+      owner: entry.ownerFingerprint,
+      hosts,
+      trackers: peer.config.trackers,
+    });
+    if (audience !== "public") return { link, magnet: null };
+    const magnet = formatMagnet({
+      id,
+      ...(v1 ? { v1 } : {}),
+      name: fileName,
+      length: size,
+      trackers: [],
+      peers: hosts,
+    });
+    return { link, magnet };
+  }
+
+  // --- network ----------------------------------------------------------------------------------------------------------
+
+  queryNetwork(query: NetworkQuery): Promise<NetworkPage> {
+    return this.peer().catalog.query(query);
+  }
+  async queryPeers(query: { limit: number }): Promise<PeersPage> {
+    const peer = this.peer();
+    const page = await peer.catalog.queryPeers(query);
+    const peers = page.peers.map((p) => ({ ...p, connected: peer.controls.has(p.fingerprint) }));
+    return { ...page, peers };
+  }
+  refresh(): Promise<void> {
+    return this.peer().catalog.refresh();
+  }
+  connect(address: string): Promise<ManualConnection> {
+    return this.peer().connect(address);
+  }
+  async disconnect(fingerprint: string): Promise<void> {
+    for (const [key, control] of this.peer().controls) if (key === fingerprint) control.close("disconnected");
+  }
+
+  async setLimits(limits: { uploadLimit: number; downloadLimit: number }): Promise<void> {
+    this.peer().uploadLimiter.setRate(limits.uploadLimit);
+    this.peer().downloadLimiter.setRate(limits.downloadLimit);
+  }
+
+  async deleteData(config: PeerConfig): Promise<void> {
+    await this.stop();
+    const identity = await loadIdentity(config.privateKey).catch(() => undefined);
+    if (identity) {
+      await Promise.all(
+        config.trackers.map(async (address) => {
+          const client = new TrackerClient({ address, identity, peerId: config.peerId, port: () => 0 });
+          client.start();
+          if (await client.waitOnline(RELEASE_TIMEOUT_MS)) await client.releaseName().catch(() => undefined);
+          await client.stop();
+        }),
+      );
+    }
+    await rm(config.dataDir, { recursive: true, force: true });
+  }
+
+  // --- inside -----------------------------------------------------------------------------------------------------------
+
+  private peer(): RunningPeer {
+    if (!this.running) throw new StreamletError("not-running", "No profile is running: start one first.");
+    return this.running;
+  }
+
+  private runtime(key: string): VideoRuntime {
+    const runtime = this.peer().runtimes.get(key);
+    if (!runtime) throw new StreamletError("unknown-video", "This video is not in the library any more.");
+    return runtime;
+  }
+
+  private async applySharing(runtime: VideoRuntime, shared: boolean, audience: Audience): Promise<void> {
+    const peer = this.peer();
+    const { entry } = runtime;
+    if (entry.origin === "obtained" && shared && audience !== entry.audience) {
+      throw new StreamletError("invalid-argument", "Only its owner can change who may have a video.");
+    }
+    const narrower = !shared || audience === "friends";
+    if (narrower && runtime.isSeeding) peer.withdraw(runtime);
+    const changed = entry.shared !== shared || entry.audience !== audience;
+    peer.library.update(runtime.key, { shared, audience, ...(changed && entry.record ? { record: undefined } : {}) });
+    runtime.onSharingChanged();
+    peer.sharingChanged();
+    peer.changed();
+    await peer.library.flush();
+  }
+
+  private ownAddresses(): string[] {
+    const { config } = this.peer();
+    const port = this.peer().listenPort();
+    const hosts = config.host && !/^(0\.0\.0\.0|::)$/.test(config.host) ? [config.host] : localAddresses();
+    const usable = hosts.length > 0 ? hosts : ["127.0.0.1"];
+    return usable.slice(0, 4).map((host) => (host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`));
+  }
+
+  private takeSnapshot(): Snapshot {
+    const peer = this.running;
+    return {
+      peer: peer ? peer.status() : this.status,
+      videos: peer ? [...peer.runtimes.values()].map((runtime) => runtime.status()) : [],
+      tasks: [...this.tasks.values()].map(({ status }) => ({ ...status })),
+      networkRevision: peer?.catalog.revision ?? 0,
+      peersRevision: peer?.catalog.peersRevision ?? 0,
+      networkKnown: peer?.catalog.known ?? false,
+      unreachable: peer ? [...peer.runtimes.values()].some((runtime) => runtime.unreachable) : false,
+    };
+  }
+
+  /** Starts and stops wait for each other. */
+  private inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const next = this.turning.then(run);
+    this.turning = next.catch(() => undefined);
+    return next;
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}

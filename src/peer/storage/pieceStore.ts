@@ -1,0 +1,97 @@
+import { type FileHandle, open, stat } from "node:fs/promises";
+import type { Bitfield } from "../../wire/bitfield";
+import { StreamletError } from "../../wire/errors";
+import type { Content } from "../swarm/content";
+import type { BlockSource } from "../swarm/uploader";
+import { fileError } from "./fileErrors";
+
+/** A file that is shared is looked at this often while it is read: after a change its blocks would be lies. */
+const FRESHNESS_MS = 1_000;
+/** File systems keep times to 2 s (FAT) or better, but a copy of one value always compares equal up to rounding. */
+const MTIME_TOLERANCE_MS = 1;
+
+export interface ExpectedFile {
+  size: number;
+  mtimeMs: number;
+}
+
+/** The verified bytes of one video on disk, as others may have them: opened when first asked for. */
+export class PieceStore implements BlockSource {
+  private handle: Promise<FileHandle> | undefined;
+  private checkedAt = Number.NEGATIVE_INFINITY;
+  private reading = 0;
+  private idle: (() => void)[] = [];
+
+  constructor(
+    readonly content: Content,
+    private readonly have: Bitfield,
+    private path: string,
+    /** What the whole file must look like; undefined while it is a .part file, which only we write. */
+    private expected: ExpectedFile | undefined,
+    private readonly now: () => number,
+  ) {}
+
+  hasPiece(piece: number): boolean {
+    return this.have.get(piece);
+  }
+
+  /** Fills the views in order from `position`. Errors: file-missing, file-changed, file-unreadable. */
+  async read(views: Uint8Array[], position: number): Promise<void> {
+    this.reading++;
+    try {
+      await this.checkFresh();
+      this.handle ??= open(this.path, "r");
+      const file = await this.handle.catch((error) => {
+        this.handle = undefined;
+        throw fileError(error, "read", this.path);
+      });
+      let wanted = 0;
+      for (const view of views) wanted += view.length;
+      const { bytesRead } = await file.readv(views, position);
+      if (bytesRead !== wanted) throw changed(this.path);
+    } finally {
+      this.reading--;
+      if (this.reading === 0) for (const resolve of this.idle.splice(0)) resolve();
+    }
+  }
+
+  /** The file has another name now (a finished download). Call `release` before renaming it. */
+  moved(path: string, expected: ExpectedFile): void {
+    this.path = path;
+    this.expected = expected;
+  }
+
+  /** Closes the file once nobody reads it; it is opened again when needed. */
+  async release(): Promise<void> {
+    if (this.reading > 0) await new Promise<void>((resolve) => this.idle.push(resolve));
+    const handle = this.handle;
+    this.handle = undefined;
+    await handle?.then(
+      (file) => file.close(),
+      () => undefined,
+    );
+  }
+
+  private async checkFresh(): Promise<void> {
+    if (!this.expected || this.now() - this.checkedAt < FRESHNESS_MS) return;
+    await checkExpected(this.path, this.expected);
+    this.checkedAt = this.now();
+  }
+}
+
+/** Errors: file-missing, file-changed, file-unreadable. */
+export async function checkExpected(path: string, expected: ExpectedFile): Promise<void> {
+  const found = await stat(path).catch((error) => {
+    throw fileError(error, "read", path);
+  });
+  const sameTime = Math.abs(found.mtimeMs - expected.mtimeMs) <= MTIME_TOLERANCE_MS;
+  if (found.size !== expected.size || !sameTime) throw changed(path);
+}
+
+function changed(path: string): StreamletError {
+  return new StreamletError(
+    "file-changed",
+    `${path} is not the file that was shared any more. Upload it again to share the new one.`,
+    { data: { path } },
+  );
+}

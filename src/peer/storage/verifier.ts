@@ -1,0 +1,94 @@
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
+import { StreamletError } from "../../wire/errors";
+import { BufferPool, type Slot } from "./bufferPool";
+import type { PieceProof, VerifyReply, VerifyRequest } from "./verifyProtocol";
+
+export type Verdict = { good: true; leaves: Uint8Array | undefined } | { good: false; bad: number[] };
+
+type JobReply = Extract<VerifyReply, { job: number }>;
+
+/** The network thread's side of the verify worker. The worker starts with the first download and ends with `close`. */
+export class Verifier {
+  readonly pool = new BufferPool(
+    (slot, memory) => this.post({ type: "slot", slot: slot.index, memory }),
+    (slot) => this.post({ type: "dropSlot", slot: slot.index }),
+  );
+  private worker: Worker | undefined;
+  private readonly jobs = new Map<number, { resolve(reply: JobReply): void; reject(error: Error): void }>();
+  private nextJob = 1;
+  private nextFile = 1;
+  private closed = false;
+
+  openFile(path: string, length: number): number {
+    const file = this.nextFile++;
+    this.post({ type: "open", file, path, length });
+    return file;
+  }
+
+  async closeFile(file: number): Promise<void> {
+    await this.run((job) => ({ type: "close", file, job }));
+  }
+
+  /** Checks and writes one piece. Errors: disk-full, write-failed. */
+  async write(file: number, slot: Slot, length: number, position: number, proof: PieceProof): Promise<Verdict> {
+    return verdict(await this.run((job) => ({ type: "write", job, file, slot: slot.index, length, position, proof })));
+  }
+
+  /** Checks a piece that is on disk. */
+  async recheck(file: number, length: number, position: number, proof: PieceProof): Promise<Verdict> {
+    return verdict(await this.run((job) => ({ type: "recheck", job, file, length, position, proof })));
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    const worker = this.worker;
+    this.worker = undefined;
+    await worker?.terminate();
+    this.failAll(new StreamletError("not-running", "The peer has stopped."));
+  }
+
+  private post(message: VerifyRequest): void {
+    this.ensureWorker().postMessage(message);
+  }
+
+  private run(make: (job: number) => VerifyRequest): Promise<JobReply> {
+    if (this.closed) return Promise.reject(new StreamletError("not-running", "The peer has stopped."));
+    const job = this.nextJob++;
+    return new Promise((resolve, reject) => {
+      this.jobs.set(job, { resolve, reject });
+      this.post(make(job));
+    });
+  }
+
+  private ensureWorker(): Worker {
+    if (this.worker) return this.worker;
+    const worker = new Worker(join(__dirname, "verifyWorker.js"));
+    worker.on("message", (reply: VerifyReply) => {
+      const waiting = this.jobs.get(reply.job);
+      this.jobs.delete(reply.job);
+      if (reply.type === "failed") {
+        waiting?.reject(new StreamletError(reply.error.code, reply.error.message, optionsOf(reply.error.data)));
+      } else waiting?.resolve(reply);
+    });
+    worker.on("error", (error) => this.failAll(error));
+    worker.unref();
+    this.worker = worker;
+    return worker;
+  }
+
+  private failAll(error: Error): void {
+    for (const job of this.jobs.values()) job.reject(error);
+    this.jobs.clear();
+  }
+}
+
+function optionsOf(data: StreamletError["data"]): { data?: NonNullable<StreamletError["data"]> } {
+  return data ? { data } : {};
+}
+
+function verdict(reply: JobReply): Verdict {
+  if (reply.type === "good") return { good: true, leaves: reply.leaves };
+  if (reply.type === "bad") return { good: false, bad: reply.bad };
+  throw new StreamletError("internal", `The verify worker answered ${reply.type}.`);
+}

@@ -1,0 +1,139 @@
+/**
+ * The verify worker: checks every 16 KiB block against its leaf hash, then writes the piece straight from shared memory.
+ * One worker serves all downloads: a second one gained nothing on two cores (bench/).
+ */
+import * as crypto from "node:crypto";
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+import { parentPort } from "node:worker_threads";
+import { BLOCK_BYTES } from "../../wire/constants";
+import { StreamletError, toErrorInfo } from "../../wire/errors";
+import { merkleRoot } from "../../wire/merkle";
+import type { PieceProof, VerifyReply, VerifyRequest } from "./verifyProtocol";
+
+const HASH_BYTES = 32;
+
+if (!parentPort) throw new Error("verifyWorker runs in a worker thread");
+const port = parentPort;
+const slots = new Map<number, Buffer>();
+const files = new Map<number, { fd: number } | { error: unknown }>();
+/** One buffer for rechecks, grown to the largest piece seen. */
+let scratch = Buffer.alloc(0);
+
+function reply(message: VerifyReply): void {
+  port.postMessage(message);
+}
+
+port.on("message", (message: VerifyRequest) => {
+  try {
+    handle(message);
+  } catch (error) {
+    if ("job" in message) reply({ type: "failed", job: message.job, error: toErrorInfo(asStorageError(error)) });
+  }
+});
+
+function handle(message: VerifyRequest): void {
+  switch (message.type) {
+    case "slot":
+      slots.set(message.slot, Buffer.from(message.memory));
+      return;
+    case "dropSlot":
+      slots.delete(message.slot);
+      return;
+    case "open":
+      openFile(message.file, message.path, message.length);
+      return;
+    case "close": {
+      const file = files.get(message.file);
+      files.delete(message.file);
+      if (file && "fd" in file) closeSync(file.fd);
+      reply({ type: "closed", job: message.job });
+      return;
+    }
+    case "write": {
+      const data = slots.get(message.slot)?.subarray(0, message.length);
+      if (!data) throw new Error(`unknown slot ${message.slot}`);
+      const verdict = check(data, message.proof);
+      if (verdict.bad) return reply({ type: "bad", job: message.job, bad: verdict.bad });
+      writeAll(fdOf(message.file), data, message.position);
+      return reply({ type: "good", job: message.job, leaves: verdict.leaves });
+    }
+    case "recheck": {
+      if (scratch.length < message.length) scratch = Buffer.alloc(message.length);
+      const data = scratch.subarray(0, message.length);
+      if (!readAll(fdOf(message.file), data, message.position))
+        return reply({ type: "bad", job: message.job, bad: [] });
+      const verdict = check(data, message.proof);
+      if (verdict.bad) return reply({ type: "bad", job: message.job, bad: verdict.bad });
+      return reply({ type: "good", job: message.job, leaves: verdict.leaves });
+    }
+  }
+}
+
+/** An error at opening is kept and given to every job on that file. */
+function openFile(id: number, path: string, length: number): void {
+  try {
+    const fd = openSync(path, "a+"); // creates it, never truncates
+    closeSync(fd);
+    const writable = openSync(path, "r+");
+    if (fstatSync(writable).size !== length) ftruncateSync(writable, length);
+    files.set(id, { fd: writable });
+  } catch (error) {
+    files.set(id, { error });
+  }
+}
+
+function fdOf(id: number): number {
+  const file = files.get(id);
+  if (!file) throw new Error(`unknown file ${id}`);
+  if ("error" in file) throw file.error;
+  return file.fd;
+}
+
+function check(data: Buffer, proof: PieceProof): { bad?: number[]; leaves?: Uint8Array } {
+  if (proof.sha1) {
+    return crypto.createHash("sha1").update(data).digest().equals(proof.sha1) ? {} : { bad: [] };
+  }
+  const blocks = Math.ceil(data.length / BLOCK_BYTES);
+  const leaves = Buffer.allocUnsafeSlow(blocks * HASH_BYTES);
+  const bad: number[] = [];
+  for (let block = 0; block < blocks; block++) {
+    const begin = block * BLOCK_BYTES;
+    const digest = crypto.hash("sha256", data.subarray(begin, Math.min(begin + BLOCK_BYTES, data.length)), "buffer");
+    leaves.set(digest, block * HASH_BYTES);
+    if (proof.leaves && digest.compare(proof.leaves, block * HASH_BYTES, (block + 1) * HASH_BYTES) !== 0)
+      bad.push(block);
+  }
+  if (bad.length > 0) return { bad };
+  if (!proof.leaves) {
+    if (!proof.pieceHash) throw new Error("a piece needs something to be checked against");
+    if (Buffer.compare(merkleRoot(leaves, proof.leafWidth, 0), proof.pieceHash) !== 0) return { bad: [] };
+  }
+  return { leaves };
+}
+
+function writeAll(fd: number, data: Buffer, position: number): void {
+  let done = 0;
+  while (done < data.length) done += writeSync(fd, data, done, data.length - done, position + done);
+}
+
+function readAll(fd: number, data: Buffer, position: number): boolean {
+  let done = 0;
+  while (done < data.length) {
+    const n = readSync(fd, data, done, data.length - done, position + done);
+    if (n === 0) return false;
+    done += n;
+  }
+  return true;
+}
+
+function asStorageError(error: unknown): StreamletError {
+  if (error instanceof StreamletError) return error;
+  const code = (error as NodeJS.ErrnoException)?.code;
+  if (code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG") {
+    return new StreamletError("disk-full", "The disk is full: free some space, then resume the download.", {
+      cause: error,
+    });
+  }
+  const reason = error instanceof Error ? error.message : String(error);
+  return new StreamletError("write-failed", `The video cannot be written: ${reason}`, { cause: error });
+}

@@ -1,0 +1,216 @@
+/**
+ * Which hashes to ask of whom: a chunk of the piece layer first, then the leaf hashes of each piece that is under way, both
+ * proven against the pieces root (BEP 52). Leaves let a single bad block be named and its sender banned.
+ */
+import { HASH_BYTES, MAX_HASHES_PER_REQUEST } from "../../wire/constants";
+import { StreamletError } from "../../wire/errors";
+import { merkleRoot, verifyHashes } from "../../wire/merkle";
+import type { Clock } from "../clock";
+import type { HashTree } from "../storage/hashTree";
+import type { ActivePiece } from "./activePiece";
+import type { Content } from "./content";
+import type { Hashes, HashRequest, PeerConnection } from "./peerConnection";
+
+/** Hashes are small: who has not sent them by now is asked no longer. */
+const HASH_TIMEOUT_MS = 8_000;
+
+interface LayerAsk {
+  of: PeerConnection;
+  at: number;
+}
+
+export interface HashPickerHost {
+  readonly clock: Clock;
+  connections(): Iterable<PeerConnection>;
+  activePiece(piece: number): ActivePiece | undefined;
+  activePieces(): Iterable<ActivePiece>;
+  /** Leaves (or the piece hash) of this piece have become known or have turned out not to be had. */
+  onHashesSettled(active: ActivePiece): void;
+  onLie(connection: PeerConnection, error: StreamletError): void;
+}
+
+export class HashPicker {
+  private readonly layerAsks = new Map<number, LayerAsk>();
+  private readonly layerRefusedBy = new Map<number, Set<PeerConnection>>();
+  private readonly baseLayer: number;
+  private readonly layerWidth: number;
+
+  constructor(
+    private readonly content: Content,
+    private readonly root: Uint8Array,
+    private readonly tree: HashTree,
+    private readonly host: HashPickerHost,
+  ) {
+    this.baseLayer = Math.log2(content.blocksPerPiece);
+    this.layerWidth = nextPowerOfTwo(content.pieceCount);
+  }
+
+  /** Asks for what is needed to check this piece; safe to call again. */
+  ask(active: ActivePiece, preferred?: PeerConnection): void {
+    if (active.leaves) return;
+    const known = this.tree.leavesOfPiece(active.index);
+    if (known) {
+      active.leaves = known;
+      return this.host.onHashesSettled(active);
+    }
+    if (this.content.leafWidth() === 1 || active.leavesAskedOf) return;
+    const connection = this.choose(active.leavesRefusedBy, active.index, preferred);
+    if (!connection) return this.host.onHashesSettled(active);
+    if (!this.tree.pieceHash(active.index)) this.askLayer(active.index, connection);
+    active.leavesAskedOf = connection;
+    active.leavesAskedAt = this.host.clock.now();
+    connection.send({
+      type: "hashRequest",
+      piecesRoot: this.root,
+      base: 0,
+      index: active.index * this.content.blocksPerPiece,
+      length: this.content.leafWidth(),
+      proofLayers: 0,
+    });
+  }
+
+  /** Can the leaves of this piece still come from somebody? */
+  canHope(active: ActivePiece): boolean {
+    if (active.leavesAskedOf) return true;
+    return this.content.leafWidth() > 1 && this.choose(active.leavesRefusedBy, active.index) !== undefined;
+  }
+
+  onHashes(connection: PeerConnection, message: Hashes): void {
+    if (Buffer.compare(message.piecesRoot, this.root) !== 0) return;
+    if (message.base === 0) this.onLeaves(connection, message);
+    else if (message.base === this.baseLayer) this.onLayer(connection, message);
+  }
+
+  onReject(connection: PeerConnection, request: HashRequest): void {
+    if (request.base === 0) {
+      const active = this.host.activePiece(Math.floor(request.index / this.content.blocksPerPiece));
+      if (active?.leavesAskedOf === connection) this.leavesFailed(active, connection);
+    } else if (request.base === this.baseLayer) {
+      this.layerFailed(Math.floor(request.index / MAX_HASHES_PER_REQUEST), connection);
+    }
+  }
+
+  onClosed(connection: PeerConnection): void {
+    for (const refused of this.layerRefusedBy.values()) refused.delete(connection);
+    for (const [chunk, ask] of this.layerAsks) if (ask.of === connection) this.layerAsks.delete(chunk);
+    for (const active of this.host.activePieces()) {
+      active.leavesRefusedBy.delete(connection);
+      if (active.leavesAskedOf !== connection) continue;
+      active.leavesAskedOf = undefined;
+      this.ask(active);
+    }
+  }
+
+  tick(): void {
+    const due = this.host.clock.now() - HASH_TIMEOUT_MS;
+    for (const [chunk, ask] of this.layerAsks) if (ask.at < due) this.layerFailed(chunk, ask.of);
+    for (const active of this.host.activePieces()) {
+      if (active.leavesAskedOf && active.leavesAskedAt < due) this.leavesFailed(active, active.leavesAskedOf);
+      else if (!active.leaves && !active.leavesAskedOf) this.ask(active);
+    }
+  }
+
+  private askLayer(piece: number, connection: PeerConnection): void {
+    const chunk = Math.floor(piece / MAX_HASHES_PER_REQUEST);
+    if (this.content.pieceCount <= 1 || this.layerAsks.has(chunk)) return;
+    this.layerAsks.set(chunk, { of: connection, at: this.host.clock.now() });
+    const length = Math.min(MAX_HASHES_PER_REQUEST, this.layerWidth);
+    connection.send({
+      type: "hashRequest",
+      piecesRoot: this.root,
+      base: this.baseLayer,
+      index: chunk * MAX_HASHES_PER_REQUEST,
+      length,
+      // Uncles up to the root: one for each layer above the subtree (BEP 52 leaves out log2(length) - 1 of the layers).
+      proofLayers: Math.max(0, Math.log2(this.layerWidth) - 1),
+    });
+  }
+
+  private onLayer(connection: PeerConnection, message: Hashes): void {
+    const chunk = Math.floor(message.index / MAX_HASHES_PER_REQUEST);
+    if (this.layerAsks.get(chunk)?.of !== connection) return; // late or never asked
+    this.layerAsks.delete(chunk);
+    const proven = verifyHashes({
+      root: this.root,
+      base: message.base,
+      index: message.index,
+      hashes: message.hashes.subarray(0, message.length * HASH_BYTES),
+      uncles: message.hashes.subarray(message.length * HASH_BYTES),
+      totalLeaves: this.layerWidth * this.content.blocksPerPiece,
+    });
+    if (!proven) {
+      return this.host.onLie(
+        connection,
+        new StreamletError("bad-block", "The peer sent hashes that are not the video's."),
+      );
+    }
+    const count = Math.min(message.length, this.content.pieceCount - message.index);
+    this.tree.setPieceLayer(message.index, message.hashes.subarray(0, count * HASH_BYTES));
+    for (const active of this.host.activePieces()) {
+      if (active.index < message.index || active.index >= message.index + count) continue;
+      const waiting = active.unprovenLeaves;
+      active.unprovenLeaves = undefined;
+      if (waiting) this.proveLeaves(active, waiting.hashes, waiting.from);
+      else this.host.onHashesSettled(active);
+    }
+  }
+
+  private onLeaves(connection: PeerConnection, message: Hashes): void {
+    const active = this.host.activePiece(Math.floor(message.index / this.content.blocksPerPiece));
+    if (!active || active.leavesAskedOf !== connection || message.length !== this.content.leafWidth()) return;
+    this.proveLeaves(active, message.hashes.slice(0, message.length * HASH_BYTES), connection);
+  }
+
+  private proveLeaves(active: ActivePiece, hashes: Uint8Array, from: PeerConnection): void {
+    const pieceHash = this.tree.pieceHash(active.index);
+    if (!pieceHash) {
+      active.unprovenLeaves = { hashes, from };
+      return this.askLayer(active.index, from);
+    }
+    active.leavesAskedOf = undefined;
+    if (Buffer.compare(merkleRoot(hashes, this.content.leafWidth(), 0), pieceHash) !== 0) {
+      active.leavesRefusedBy.add(from);
+      this.host.onLie(from, new StreamletError("bad-block", "The peer sent hashes that are not the video's."));
+      return this.ask(active);
+    }
+    active.leaves = hashes.subarray(0, active.blockCount * HASH_BYTES);
+    this.host.onHashesSettled(active);
+  }
+
+  private leavesFailed(active: ActivePiece, connection: PeerConnection): void {
+    active.leavesAskedOf = undefined;
+    active.unprovenLeaves = undefined;
+    active.leavesRefusedBy.add(connection);
+    this.ask(active);
+  }
+
+  private layerFailed(chunk: number, connection: PeerConnection): void {
+    if (this.layerAsks.get(chunk)?.of !== connection) return;
+    this.layerAsks.delete(chunk);
+    const refused = this.layerRefusedBy.get(chunk) ?? new Set();
+    refused.add(connection);
+    this.layerRefusedBy.set(chunk, refused);
+    const first = chunk * MAX_HASHES_PER_REQUEST;
+    const next = this.choose(refused, first);
+    if (next) return this.askLayer(first, next);
+    for (const active of this.host.activePieces()) this.host.onHashesSettled(active);
+  }
+
+  private choose(
+    refusedBy: ReadonlySet<PeerConnection>,
+    piece: number,
+    preferred?: PeerConnection,
+  ): PeerConnection | undefined {
+    const fits = (c: PeerConnection) =>
+      !c.closed && c.supportsV2 && !refusedBy.has(c) && (c.isStreamlet || c.remote?.get(piece) === true);
+    if (preferred && fits(preferred)) return preferred;
+    for (const connection of this.host.connections()) if (fits(connection)) return connection;
+    return undefined;
+  }
+}
+
+function nextPowerOfTwo(n: number): number {
+  let power = 1;
+  while (power < n) power *= 2;
+  return power;
+}

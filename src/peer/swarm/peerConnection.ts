@@ -1,0 +1,440 @@
+/**
+ * One wire connection: handshake, choke and interest, what the other side has, requests under way in both directions.
+ * It decides nothing: the swarm says what to request, whom to unchoke and what a message means for the video.
+ *
+ * What it keeps track of: the four choke/interest flags (BEP 3), the remote bitfield (everything until told otherwise, for
+ * the first flight to another Streamlet), `inFlight` (our requests, keyed by block), the uploader's queue (theirs).
+ */
+import type { Duplex } from "node:stream";
+import { Bitfield } from "../../wire/bitfield";
+import { BLOCK_BYTES, EXTENDED_HANDSHAKE_ID, MAX_REQUEST_BYTES, UT_METADATA_ID } from "../../wire/constants";
+import { StreamletError } from "../../wire/errors";
+import {
+  decodeExtendedHandshake,
+  decodeMetadataMessage,
+  type ExtendedHandshake,
+  encodeExtendedHandshake,
+  encodeMetadataMessage,
+  type MetadataMessage,
+} from "../../wire/extensions";
+import { decodeHandshake, encodeHandshake, type Handshake } from "../../wire/handshake";
+import { decodeMessage, encodeMessage, type HashHeader, type Message } from "../../wire/messages";
+import type { Fingerprint } from "../../wire/types";
+import type { Clock } from "../clock";
+import type { RateLimiter } from "../net/rateLimiter";
+import type { Content } from "./content";
+import { RateMeter } from "./rateMeter";
+import { type BlockSource, Uploader } from "./uploader";
+import { WireReader, type WireSink } from "./wireReader";
+
+export interface RemotePeer {
+  /** Proven by TLS; absent on plain BitTorrent. */
+  fingerprint: Fingerprint | undefined;
+  host: string;
+  port: number;
+  transport: "tls" | "plain";
+  incoming: boolean;
+}
+
+export type HashRequest = HashHeader;
+export type Hashes = HashHeader & { hashes: Uint8Array };
+
+/** What the swarm does with the messages of a connection. Throwing a StreamletError closes the connection with it. */
+export interface ConnectionHost {
+  readonly clock: Clock;
+  readonly peerId20: Uint8Array;
+  readonly uploadLimiter: RateLimiter;
+  content(): Content | undefined;
+  source(): BlockSource | undefined;
+  handshakeHash(): Uint8Array;
+  /** The remote handshake names a hash of this swarm. */
+  acceptsHash(infoHash20: Uint8Array): boolean;
+  listenPort(): number;
+  metadataSize(): number;
+  onReady(connection: PeerConnection): void;
+  onExtended(connection: PeerConnection): void;
+  onAvailability(connection: PeerConnection): void;
+  onChoke(connection: PeerConnection): void;
+  onUnchoke(connection: PeerConnection): void;
+  onInterest(connection: PeerConnection): void;
+  onBlockStart(connection: PeerConnection, piece: number, begin: number, length: number): Uint8Array | undefined;
+  onBlock(connection: PeerConnection, piece: number, begin: number, length: number): void;
+  onReject(connection: PeerConnection, piece: number, begin: number, length: number): void;
+  onHashRequest(connection: PeerConnection, request: HashRequest): Uint8Array | undefined;
+  onHashes(connection: PeerConnection, hashes: Hashes): void;
+  onHashReject(connection: PeerConnection, request: HashRequest): void;
+  onMetadata(connection: PeerConnection, message: MetadataMessage): void;
+  onUploaded(connection: PeerConnection, bytes: number): void;
+  /** The data that we serve cannot be read any more. */
+  onSourceError(error: unknown): void;
+  onClosed(connection: PeerConnection, error: unknown): void;
+}
+
+/** Requests that we queue for one connection; libtorrent's default is 500 and its cap 2000. */
+const MAX_QUEUED_REQUESTS = 2000;
+/** Replies to hash requests stop while this much waits in the socket: a reader that does not read gets nothing more. */
+const MAX_BUFFERED_BYTES = 4 * 1024 * 1024;
+const VERSION = "Streamlet 0.1";
+
+export class PeerConnection implements WireSink {
+  amChoking = true;
+  amInterested = false;
+  peerChoking = true;
+  peerInterested = false;
+  /** Remote pieces; undefined until the content is known or the peer has said. */
+  remote: Bitfield | undefined;
+  /** The remote bitfield has really been told, not assumed. */
+  remoteKnown = false;
+  supportsV2 = false;
+  supportsFast = false;
+  extended: ExtendedHandshake | undefined;
+  /** It told us `st_request`: another Streamlet, which keeps early requests and takes larger ones. */
+  isStreamlet: boolean;
+  maxRequestBytes = BLOCK_BYTES;
+  /** Blocks under way to us: key = piece * blocksPerPiece + first block. */
+  readonly inFlight = new Map<number, { piece: number; begin: number; length: number; sentAt: number }>();
+  inFlightBytes = 0;
+  readonly down: RateMeter;
+  readonly up: RateMeter;
+  readonly openedAt: number;
+  lastReceivedAt: number;
+  lastSentAt: number;
+  /** No payload for a while although requests are under way. */
+  snubbed = false;
+  /** Round trip of the handshake, milliseconds. */
+  roundTripMs = 0;
+  ready = false;
+  closed = false;
+  readonly reader: WireReader;
+
+  private socket: Duplex | undefined;
+  private uploader: Uploader | undefined;
+  private outgoing: Uint8Array[] = [];
+  private flushQueued = false;
+  private readonly aborter = new AbortController();
+  private haveAllBeforeContent: "all" | "none" | Uint8Array | undefined;
+  private remoteMetadataId: number | undefined;
+
+  constructor(
+    readonly peer: RemotePeer,
+    private readonly host: ConnectionHost,
+    private readonly theirHandshake?: Handshake,
+  ) {
+    this.reader = new WireReader(this, theirHandshake === undefined);
+    this.down = new RateMeter(host.clock);
+    this.up = new RateMeter(host.clock);
+    this.openedAt = this.lastReceivedAt = this.lastSentAt = host.clock.now();
+    this.isStreamlet = peer.transport === "tls";
+    if (this.isStreamlet) this.maxRequestBytes = MAX_REQUEST_BYTES;
+  }
+
+  /** Takes the connected socket. For a dialled one `reader.onread` reads; for an accepted one `data` events do. */
+  attach(socket: Duplex, direct: boolean): void {
+    if (this.closed || socket.destroyed) {
+      socket.destroy();
+      return this.close(new StreamletError("connection-lost", "The peer closed the connection."));
+    }
+    this.socket = socket;
+    this.uploader = new Uploader(socket, () => this.host.source(), this.host.uploadLimiter, this.aborter.signal, {
+      flush: () => this.flush(),
+      onSent: (bytes) => {
+        this.up.add(bytes);
+        this.lastSentAt = this.host.clock.now();
+        this.host.onUploaded(this, bytes);
+      },
+      onError: (error) => {
+        this.host.onSourceError(error);
+        this.close(error);
+      },
+    });
+    socket.on("error", (error) => this.close(error));
+    socket.on("close", () => this.close(new StreamletError("connection-lost", "The peer closed the connection.")));
+    socket.on("end", () => this.close(new StreamletError("connection-lost", "The peer closed the connection.")));
+    this.sendHandshake();
+    if (this.theirHandshake) this.acceptHandshake(this.theirHandshake);
+    if (!direct) socket.on("data", (chunk: Buffer) => this.reader.push(chunk));
+  }
+
+  close(error?: unknown): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.flush();
+    this.reader.stop();
+    this.uploader?.close();
+    this.aborter.abort();
+    this.socket?.destroy();
+    this.host.onClosed(this, error);
+  }
+
+  // --- sending -------------------------------------------------------------------------------------------------------
+
+  send(message: Message): void {
+    this.outgoing.push(encodeMessage(message));
+    if (this.flushQueued) return;
+    this.flushQueued = true;
+    queueMicrotask(() => this.flush());
+  }
+
+  flush(): void {
+    this.flushQueued = false;
+    if (this.outgoing.length === 0 || !this.socket || this.socket.destroyed) return;
+    const bytes = this.outgoing.length === 1 ? this.outgoing[0]! : Buffer.concat(this.outgoing);
+    this.outgoing = [];
+    this.lastSentAt = this.host.clock.now();
+    this.socket.write(bytes);
+  }
+
+  setInterested(interested: boolean): void {
+    if (this.amInterested === interested) return;
+    this.amInterested = interested;
+    this.send({ type: interested ? "interested" : "notInterested" });
+  }
+
+  setChoking(choking: boolean): void {
+    if (this.amChoking === choking) return;
+    this.amChoking = choking;
+    this.send({ type: choking ? "choke" : "unchoke" });
+    if (!choking) return this.uploader!.start();
+    for (const request of this.uploader!.pause()) if (this.supportsFast) this.send({ type: "reject", ...request });
+  }
+
+  request(piece: number, begin: number, length: number): void {
+    this.inFlight.set(this.keyOf(piece, begin), { piece, begin, length, sentAt: this.host.clock.now() });
+    this.inFlightBytes += length;
+    this.send({ type: "request", piece, begin, length });
+  }
+
+  cancel(piece: number, begin: number): void {
+    const request = this.forget(piece, begin);
+    if (request) this.send({ type: "cancel", piece, begin, length: request.length });
+  }
+
+  /** Takes a request off the list of those under way. */
+  forget(piece: number, begin: number): { length: number } | undefined {
+    const key = this.keyOf(piece, begin);
+    const request = this.inFlight.get(key);
+    if (!request) return undefined;
+    this.inFlight.delete(key);
+    this.inFlightBytes -= request.length;
+    return request;
+  }
+
+  /** May blocks be asked for now? Another Streamlet keeps what comes before its unchoke. */
+  get canRequest(): boolean {
+    return !this.closed && this.amInterested && (!this.peerChoking || (this.isStreamlet && !this.everUnchoked));
+  }
+  private everUnchoked = false;
+
+  sendMetadata(message: MetadataMessage): void {
+    if (this.remoteMetadataId === undefined) return;
+    this.send({ type: "extended", id: this.remoteMetadataId, payload: encodeMetadataMessage(message) });
+  }
+
+  get canExchangeMetadata(): boolean {
+    return this.remoteMetadataId !== undefined;
+  }
+
+  /** Tells what we have; called once the content is known. */
+  sendAvailability(have: Bitfield): void {
+    if (this.supportsFast && have.count === 0) this.send({ type: "haveNone" });
+    // A full bitfield, not have-all: webtorrent hangs on have-all that is followed by an unchoke at once.
+    else if (have.count > 0) this.send({ type: "bitfield", bits: have.toBytes() });
+  }
+
+  /** The content has become known after the peer told what it has (magnet links). */
+  onContentKnown(): void {
+    const early = this.haveAllBeforeContent;
+    this.haveAllBeforeContent = undefined;
+    if (early !== undefined) this.setRemote(early);
+    else if (this.isStreamlet && !this.remoteKnown) this.remote = Bitfield.full(this.pieceCount());
+  }
+
+  // --- receiving -----------------------------------------------------------------------------------------------------
+
+  onHandshake(bytes: Uint8Array): void {
+    if (!this.socket) throw new StreamletError("bad-handshake", "The peer answered before it was asked for a video.");
+    this.lastReceivedAt = this.host.clock.now();
+    this.roundTripMs = this.lastReceivedAt - this.openedAt;
+    this.acceptHandshake(decodeHandshake(bytes));
+  }
+
+  onFrame(frame: Uint8Array): void {
+    this.lastReceivedAt = this.host.clock.now();
+    if (frame.length > 0) this.dispatch(decodeMessage(frame));
+  }
+
+  onBlockStart(piece: number, begin: number, length: number): Uint8Array | undefined {
+    return this.host.onBlockStart(this, piece, begin, length);
+  }
+
+  onBlockBytes(count: number): void {
+    this.lastReceivedAt = this.host.clock.now();
+    this.snubbed = false;
+    this.down.add(count);
+  }
+
+  onBlockEnd(piece: number, begin: number, length: number): void {
+    this.host.onBlock(this, piece, begin, length);
+  }
+
+  onViolation(error: unknown): void {
+    this.close(error);
+  }
+
+  private sendHandshake(): void {
+    this.outgoing.push(
+      encodeHandshake({
+        infoHash20: this.host.handshakeHash(),
+        peerId20: this.host.peerId20,
+        reserved: { extended: true, fast: true, v2: this.host.content()?.piecesRoot !== undefined },
+      }),
+    );
+    const metadataSize = this.host.metadataSize();
+    const hello: ExtendedHandshake = {
+      m: { ut_metadata: UT_METADATA_ID },
+      reqq: MAX_QUEUED_REQUESTS,
+      v: VERSION,
+      p: this.host.listenPort(),
+      st_request: MAX_REQUEST_BYTES,
+      ...(metadataSize > 0 ? { metadata_size: metadataSize } : {}),
+    };
+    this.send({ type: "extended", id: EXTENDED_HANDSHAKE_ID, payload: encodeExtendedHandshake(hello) });
+    if (this.isStreamlet && !this.theirHandshake) {
+      // One flight: to another Streamlet everything goes out before its handshake has come.
+      this.supportsFast = this.supportsV2 = true;
+      this.onContentKnown();
+      this.host.onReady(this);
+    }
+  }
+
+  private acceptHandshake(theirs: Handshake): void {
+    if (!this.host.acceptsHash(theirs.infoHash20)) {
+      throw new StreamletError("bad-handshake", "The peer answered for another video.");
+    }
+    if (Buffer.compare(theirs.peerId20, this.host.peerId20) === 0) {
+      throw new StreamletError("bad-handshake", "That is this peer itself.");
+    }
+    this.supportsFast = theirs.reserved.fast;
+    this.supportsV2 = theirs.reserved.v2;
+    this.ready = true;
+    if (!this.isStreamlet || this.theirHandshake) {
+      if (this.isStreamlet) this.onContentKnown();
+      this.host.onReady(this);
+    }
+  }
+
+  private dispatch(message: Message): void {
+    switch (message.type) {
+      case "choke":
+        this.peerChoking = true;
+        this.everUnchoked = true;
+        return this.host.onChoke(this);
+      case "unchoke":
+        this.peerChoking = false;
+        this.everUnchoked = true;
+        return this.host.onUnchoke(this);
+      case "interested":
+      case "notInterested":
+        this.peerInterested = message.type === "interested";
+        return this.host.onInterest(this);
+      case "have":
+        this.onHave(message.piece);
+        return;
+      case "bitfield":
+        return this.setRemote(message.bits);
+      case "haveAll":
+        return this.setRemote("all");
+      case "haveNone":
+        return this.setRemote("none");
+      case "request":
+        return this.onRequest(message.piece, message.begin, message.length);
+      case "cancel":
+        if (this.uploader!.cancel(message.piece, message.begin, message.length) && this.supportsFast) {
+          this.send({ type: "reject", piece: message.piece, begin: message.begin, length: message.length });
+        }
+        return;
+      case "reject":
+        if (this.forget(message.piece, message.begin)) {
+          this.host.onReject(this, message.piece, message.begin, message.length);
+        }
+        return;
+      case "extended":
+        return this.onExtended(message.id, message.payload);
+      case "hashRequest":
+        return this.onHashRequest(message);
+      case "hashes":
+        return this.host.onHashes(this, message);
+      case "hashReject":
+        return this.host.onHashReject(this, message);
+      default:
+        return; // keep-alive, port, suggest, allowed fast and unknown messages change nothing here
+    }
+  }
+
+  private onRequest(piece: number, begin: number, length: number): void {
+    const source = this.host.source();
+    const limit = this.isStreamlet ? MAX_REQUEST_BYTES : BLOCK_BYTES;
+    const serves =
+      source?.content.isValidRange(piece, begin, length) === true &&
+      source.hasPiece(piece) &&
+      length <= limit &&
+      (!this.amChoking || this.isStreamlet) &&
+      this.uploader!.queued < MAX_QUEUED_REQUESTS;
+    if (serves) return this.uploader!.push({ piece, begin, length });
+    if (this.supportsFast) this.send({ type: "reject", piece, begin, length });
+  }
+
+  private onHashRequest(request: HashRequest): void {
+    const hashes =
+      this.socket!.writableLength < MAX_BUFFERED_BYTES ? this.host.onHashRequest(this, request) : undefined;
+    if (hashes) this.send({ ...request, type: "hashes", hashes });
+    else this.send({ ...request, type: "hashReject" });
+  }
+
+  private onExtended(id: number, payload: Uint8Array): void {
+    if (id === UT_METADATA_ID) {
+      const message = decodeMetadataMessage(payload);
+      if (message) this.host.onMetadata(this, message);
+      return;
+    }
+    if (id !== EXTENDED_HANDSHAKE_ID) return;
+    const hello = decodeExtendedHandshake(payload);
+    this.extended = hello;
+    this.remoteMetadataId = hello.m.ut_metadata || undefined;
+    if (hello.st_request !== undefined) {
+      this.isStreamlet = true;
+      this.maxRequestBytes = Math.max(BLOCK_BYTES, Math.min(hello.st_request, MAX_REQUEST_BYTES));
+    }
+    this.host.onExtended(this);
+  }
+
+  private onHave(piece: number): void {
+    if (!this.host.content()) return;
+    if (piece >= this.pieceCount())
+      throw new StreamletError("bad-message", `The peer claims piece ${piece}, which does not exist.`);
+    if (!this.remoteKnown || !this.remote) this.setRemote("none");
+    this.remote!.set(piece);
+    this.host.onAvailability(this);
+  }
+
+  private setRemote(what: "all" | "none" | Uint8Array): void {
+    if (!this.host.content()) {
+      this.haveAllBeforeContent = typeof what === "string" ? what : what.slice();
+      return;
+    }
+    const count = this.pieceCount();
+    if (what === "all") this.remote = Bitfield.full(count);
+    else if (what === "none") this.remote = new Bitfield(count);
+    else this.remote = Bitfield.fromBytes(what, count);
+    this.remoteKnown = true;
+    this.host.onAvailability(this);
+  }
+
+  private pieceCount(): number {
+    return this.host.content()?.pieceCount ?? 0;
+  }
+
+  private keyOf(piece: number, begin: number): number {
+    return piece * (this.host.content()?.blocksPerPiece ?? 1) + begin / BLOCK_BYTES;
+  }
+}
