@@ -1,0 +1,99 @@
+import { Command, CommanderError, Option } from "commander";
+import { version } from "../../package.json";
+import type { Audience } from "../peer/status";
+import { get } from "./commands/get";
+import { list } from "./commands/list";
+import { peers } from "./commands/peers";
+import { share } from "./commands/share";
+import { addCommonOptions, commonOptions } from "./options";
+import { Output } from "./output";
+import { type Context, withPeer } from "./peer";
+import { describeError } from "./sentences";
+import { Interrupted, Shutdown } from "./shutdown";
+
+const EXIT_FAILURE = 1;
+const EXIT_USAGE = 2;
+
+type Run = (work: (context: Context) => Promise<void>, mode: { oneShot: boolean }, command: Command) => Promise<void>;
+
+/** The program's commands. Wrong usage is thrown as CommanderError. */
+function buildProgram(run: Run, onUsageError: (text: string) => void): Command {
+  const program = new Command("streamlet")
+    .description("Shares and fetches videos directly between people: no cloud, no account.")
+    .version(version);
+  const add = (name: string, description: string) => addCommonOptions(program.command(name).description(description));
+
+  add("share", "offer videos to others until stopped")
+    .argument("<file...>", "mp4, m4v, mov, mkv, webm, avi or flv")
+    .option("--name <title>", "title that others see (one file only; default: the file's name)")
+    .option("--description <text>", "what it shows")
+    .addOption(
+      new Option("--audience <who>", "who may have it; public: any BitTorrent client too")
+        .choices(["everyone", "friends", "public"])
+        .default("everyone"),
+    )
+    .action(async (files: string[], raw: { name?: string; description?: string; audience: Audience }, command) => {
+      if (raw.name !== undefined && files.length > 1) command.error("error: --name goes with one file only.");
+      const { name, description, audience } = raw;
+      await run((context) => share(context, { files, name, description, audience }), { oneShot: false }, command);
+    });
+
+  add("list", "list the videos of the network, your own included")
+    .option("--search <text>", "only those whose title, description or owner has these words")
+    .action(async (raw: { search?: string }, command) => {
+      await run((context) => list(context, { search: raw.search }), { oneShot: true }, command);
+    });
+
+  add("peers", "list who is online").action(async (_raw, command) => {
+    await run(peers, { oneShot: true }, command);
+  });
+
+  add("get", "fetch a video; a second run goes on where the first one stopped")
+    .argument("<source>", "id, link, magnet link or .torrent file")
+    .option("--out <path>", "folder or new file (default: the current folder)")
+    .option("--force", "replace an existing file")
+    .action(async (source: string, raw: { out?: string; force?: boolean }, command) => {
+      const { out, force = false } = raw;
+      await run((context) => get(context, { source, out, force }), { oneShot: true }, command);
+    });
+
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride().configureOutput({ outputError: onUsageError }).showHelpAfterError(false);
+  }
+  return program;
+}
+
+async function main(args: string[]): Promise<number> {
+  const shutdown = new Shutdown();
+  shutdown.listen();
+  // Wrong usage is reported before the options are known; a script that asked for JSON gets it all the same.
+  const output = new Output(args.includes("--json"), process.stdout, process.stderr, () => shutdown.stop("SIGPIPE"));
+  let exitCode = 0;
+  const usageErrors: string[] = [];
+  const program = buildProgram(
+    async (work, mode, command) => {
+      await withPeer(commonOptions(command), { output, shutdown }, mode, work);
+    },
+    (text) => usageErrors.push(text.replace(/^error: /, "").trim()),
+  );
+  try {
+    await program.parseAsync(args, { from: "user" });
+  } catch (error) {
+    if (error instanceof Interrupted) {
+      exitCode = error.exitCode;
+    } else if (error instanceof CommanderError) {
+      exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
+      if (usageErrors.length > 0) {
+        const message = `${usageErrors.join(" ")} (streamlet --help shows the usage)`;
+        output.error({ code: "invalid-argument", message: message.replace(/\s+/g, " ") });
+      }
+    } else {
+      exitCode = EXIT_FAILURE;
+      output.error(describeError(error));
+    }
+  }
+  await output.flush();
+  return exitCode;
+}
+
+main(process.argv.slice(2)).then((exitCode) => process.exit(exitCode));
