@@ -1,0 +1,74 @@
+// Child processes that speak JSON lines, and what the kernel counted for them.
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+
+/** USER_HZ: what /proc counts CPU time in; 100 on every Linux that Node runs on. */
+const TICKS_PER_SECOND = 100;
+
+/**
+ * CPU seconds (all threads, user and system) and peak resident memory (bytes) of a live process so far.
+ * Fields 14 and 15 of /proc/PID/stat count from behind the name in parentheses, which may hold anything (proc(5)).
+ */
+export function usage(pid) {
+  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const peak = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"));
+  return { cpu: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND, rss: Number(peak[1]) * 1024 };
+}
+
+/** A child that prints JSON lines. `ended` is its exit code; everything it wrote to stderr is in `stderr`. */
+export class JsonChild {
+  stderr = "";
+  #events = [];
+  #waiting = [];
+
+  constructor(command, args, { env } = {}) {
+    this.process = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, ...env } });
+    this.pid = this.process.pid;
+    this.process.stderr.setEncoding("utf8").on("data", (text) => {
+      this.stderr += text;
+    });
+    createInterface({ input: this.process.stdout }).on("line", (line) => {
+      this.#events.push(JSON.parse(line));
+      for (const look of this.#waiting) look();
+    });
+    this.ended = new Promise((resolve) => {
+      this.process.on("error", (error) => {
+        this.stderr += error.message;
+        resolve(-1);
+      });
+      this.process.on("close", (code, signal) => resolve(code ?? signal));
+    });
+  }
+
+  /** The first event that `test` accepts; `test` sees each once, as it arrives. Fails when the child ends without one. */
+  async next(test) {
+    let seen = 0;
+    const found = new Promise((resolve) => {
+      const look = () => {
+        while (seen < this.#events.length) {
+          const event = this.#events[seen++];
+          if (test(event)) {
+            this.#waiting.splice(this.#waiting.indexOf(look), 1);
+            resolve(event);
+            return;
+          }
+        }
+      };
+      this.#waiting.push(look);
+      look();
+    });
+    const ended = this.ended.then((code) => {
+      throw new Error(`${this.process.spawnargs.join(" ")} ended with ${code}: ${this.stderr}`);
+    });
+    return await Promise.race([found, ended]);
+  }
+
+  /** Asks it to end, the way it expects. */
+  async stop() {
+    this.process.stdin.end();
+    this.process.kill("SIGTERM");
+    await this.ended;
+  }
+}
