@@ -22,6 +22,8 @@ export const MAX_HELLO_FRAME_BYTES = 4 * 1024;
 export const MAX_ANSWER_RECORDS = 200;
 /** More videos than any peer has; a page counter must not become absurd. */
 const MAX_TOTAL = 1_000_000;
+/** A short sentence. */
+export const MAX_REASON_CHARS = 200;
 /** base64 of the largest record. */
 const MAX_RECORD_CHARS = Math.ceil(MAX_RECORD_BYTES / 3) * 4;
 
@@ -72,8 +74,8 @@ const controlMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("changed") }),
   z.object({ type: z.literal("ping") }),
   z.object({ type: z.literal("pong") }),
-  /** The last message; the reason is a code for logs. */
-  z.object({ type: z.literal("bye"), reason: z.string().regex(CODE) }),
+  /** The last message. The reason is for logs: text of a stranger. */
+  z.object({ type: z.literal("bye"), reason: z.string().max(MAX_REASON_CHARS) }),
 ]);
 
 export type ControlMessage = z.infer<typeof controlMessage>;

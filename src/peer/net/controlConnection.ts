@@ -11,6 +11,7 @@ import {
   encodeControl,
   MAX_CONTROL_FRAME_BYTES,
   MAX_HELLO_FRAME_BYTES,
+  MAX_REASON_CHARS,
   MAX_UNASKED_FRAME_BYTES,
 } from "../../wire/control";
 import { StreamletError } from "../../wire/errors";
@@ -179,7 +180,10 @@ export class ControlConnection {
     return () => this.changeListeners.delete(listener);
   }
 
-  /** Called once with the reason as a code: that of `close`, of the other side's bye, or of an error. At once if it has closed already. */
+  /**
+   * Called once with the reason: that of `close`, the code of an error, or what the other side's bye says (a stranger's text:
+   * for logs only). At once if it has closed already.
+   */
   onDidClose(listener: (reason: string) => void): () => void {
     if (this.closeReason !== undefined) {
       listener(this.closeReason);
@@ -194,10 +198,10 @@ export class ControlConnection {
     if (this.state === "open") this.changesOut.request();
   }
 
-  /** Says goodbye and closes. Idempotent. @param reason a code as in ERROR_CODES: lower case and hyphens */
+  /** Says goodbye and closes. Idempotent. @param reason the other side may log it; at most MAX_REASON_CHARS of it are sent */
   close(reason = "closed"): void {
     if (this.state === "closed") return;
-    this.send({ type: "bye", reason });
+    this.send({ type: "bye", reason: reason.slice(0, MAX_REASON_CHARS) });
     this.socket.end();
     const cancelLinger = this.clock.after(LINGER_MS, () => this.socket.destroy());
     this.socket.once("close", cancelLinger);
