@@ -1,108 +1,334 @@
-import type { ErrorInfo } from "../../wire/errors";
-import type { Fingerprint, VideoId } from "../../wire/types";
-import type { Audience, VideoState } from "../status";
+import { createHash } from "node:crypto";
+import { copyFile, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { nanoid } from "nanoid";
+import { type ErrorInfo, StreamletError } from "../../wire/errors";
+import type { VideoId } from "../../wire/types";
+import { fileError, systemCode } from "./fileErrors";
+import { keepAside, readJson, writeAtomic, writeJson } from "./jsonFile";
+import { EXTRA_FIELDS, EXTRAS, formatLibrary, type LibraryEntry, parseLibrary } from "./libraryEntry";
 
-/** One video of the library as it is kept on disk. Rates, peers and progress are not kept: they come from the engine and the resume data. */
-export interface LibraryEntry {
-  /** Made by `Library.add`: 21 characters that are safe in a file name. */
-  key: string;
-  origin: "uploaded" | "obtained";
-  /** Absent while hashing. */
-  id?: VideoId;
-  /** v1 info-hash, 40 hex digits, of hybrids and v1-only torrents. */
-  v1?: string;
-  /** Hex; absent while hashing and for v1-only torrents. */
-  piecesRoot?: string;
-  pieceLength?: number;
-  title: string;
-  description: string;
-  /** Name in the info dictionary, fixed at upload. */
-  fileName: string;
-  /** Absolute path that the whole video has or will have. */
-  path: string;
-  /** Absolute path of the .part file while it is not whole. */
-  partPath?: string;
-  size: number;
-  /** Modification time (ms) of the file when it was hashed or completed: a file with another one counts as changed. */
-  mtimeMs?: number;
-  duration?: number;
-  container?: string;
-  codecs?: string;
-  width?: number;
-  height?: number;
-  audience: Audience;
-  /** The person wants it offered to others (whether it is depends on the profile running). */
-  shared: boolean;
-  state: VideoState;
-  error?: ErrorInfo;
-  addedAt: number;
-  owner: string;
-  ownerFingerprint: Fingerprint | "";
-  /** Sequence number of the newest record signed (own) or received (obtained); 0 = none yet. */
-  sequence: number;
-  /** The owner's newest signed record and, for friends' videos, the grant: base64. */
-  record?: string;
-  grant?: string;
-  /** JPEG or WebP, base64. */
-  thumbnail?: string;
-  /** Trackers (as in a link or .torrent) and peers to ask besides the profile's. */
-  trackers?: string[];
-  peers?: string[];
-}
+export type { LibraryEntry } from "./libraryEntry";
+
+/** Changes of one moment (a transfer ends, a record is signed, ...) become one write. */
+const WRITE_DELAY_MS = 500;
+/** After a write that failed (disk full), while nothing else changes. */
+const RETRY_DELAY_MS = 10_000;
+/** The copy of the last good library is at most this much older than the library. */
+const BACKUP_INTERVAL_MS = 60_000;
 
 export interface LibraryReport {
   /** One error (library-damaged) for each file that had to be repaired; its message says what was kept where. */
   damaged: ErrorInfo[];
 }
 
-/** The videos of a profile, persistent in `<dataDir>/library.json`. Changes count at once in memory and are written soon after. */
+export interface LibraryOptions {
+  /** A write in the background failed (disk-full, write-failed); it is tried again. */
+  onError?(error: Error): void;
+  writeDelayMs?: number;
+}
+
+type NewEntry = Omit<LibraryEntry, "key" | "addedAt" | "sequence"> &
+  Partial<Pick<LibraryEntry, "key" | "addedAt" | "sequence">>;
+
+/**
+ * The videos of a profile, in `<dataDir>/library.json`. A change counts at once in memory and is written soon after, atomically;
+ * `flush` before something is reported as done. Beside it, named after the entry's key: `info/` (info dictionaries), `extras/`
+ * (records, grants, thumbnails), `hashes/` and `resume/`. They are deleted after the library that no longer names them is written;
+ * what a kill leaves of them is swept at the next start.
+ */
 export class Library {
-  /** Opens or creates it. Never throws a damaged library away: see `report`. Errors: file-unreadable, write-failed, disk-full. */
-  static async open(
-    _dataDir: string,
-    _options: { onError?(error: Error): void; writeDelayMs?: number } = {},
-  ): Promise<Library> {
-    throw new Error("in progress");
-  }
   readonly report: LibraryReport = { damaged: [] };
+  readonly #dir: string;
+  readonly #onError: (error: Error) => void;
+  readonly #writeDelayMs: number;
+  readonly #entries = new Map<string, LibraryEntry>();
+  /** Made when asked for, dropped by every change. */
+  #sorted: readonly LibraryEntry[] | undefined;
+  #byId: Map<VideoId, LibraryEntry> | undefined;
+  readonly #changedExtras = new Set<string>();
+  readonly #removed = new Set<string>();
+  #dirty = false;
+  #timer: NodeJS.Timeout | undefined;
+  #writing: Promise<void> | undefined;
+  #closed = false;
+  #backupAt = Number.NEGATIVE_INFINITY;
+
+  private constructor(dataDir: string, { onError, writeDelayMs = WRITE_DELAY_MS }: LibraryOptions) {
+    this.#dir = dataDir;
+    this.#onError = onError ?? (() => undefined);
+    this.#writeDelayMs = writeDelayMs;
+  }
+
+  /**
+   * Opens or creates it. A damaged file is kept aside, and what can be had of it or of its last good copy is taken over: see `report`.
+   * Errors: library-damaged only for a library of a later version of Streamlet (it is not touched); file-unreadable, disk-full, write-failed.
+   */
+  static async open(dataDir: string, options: LibraryOptions = {}): Promise<Library> {
+    const library = new Library(dataDir, options);
+    await library.#load();
+    return library;
+  }
+
   /** In order of `addedAt`. */
   entries(): readonly LibraryEntry[] {
-    return [];
+    this.#sorted ??= [...this.#entries.values()].sort((a, b) => a.addedAt - b.addedAt);
+    return this.#sorted;
   }
-  get(_key: string): LibraryEntry | undefined {
-    return undefined;
+
+  get(key: string): LibraryEntry | undefined {
+    return this.#entries.get(key);
   }
-  findById(_id: VideoId): LibraryEntry | undefined {
-    return undefined;
+
+  /** The oldest entry with this id. */
+  findById(id: VideoId): LibraryEntry | undefined {
+    this.#byId ??= new Map(
+      this.entries()
+        .toReversed()
+        .flatMap((entry) => (entry.id ? [[entry.id, entry]] : [])),
+    );
+    return this.#byId.get(id);
   }
-  add(
-    _entry: Omit<LibraryEntry, "key" | "addedAt" | "sequence"> &
-      Partial<Pick<LibraryEntry, "key" | "addedAt" | "sequence">>,
-  ): LibraryEntry {
-    throw new Error("in progress");
+
+  add(entry: NewEntry): LibraryEntry {
+    const added: LibraryEntry = { key: nanoid(), addedAt: Date.now(), sequence: 0, ...entry };
+    this.#set(added);
+    if (EXTRA_FIELDS.some((field) => added[field] !== undefined)) this.#changedExtras.add(added.key);
+    return added;
   }
-  /** Replaces the given fields (`undefined` deletes one). A change that changes nothing is not written. Throws internal for an unknown key. */
-  update(_key: string, _changes: Partial<Omit<LibraryEntry, "key">>): LibraryEntry {
-    throw new Error("in progress");
+
+  /** Replaces the given fields (`undefined` deletes one) and returns the new entry; what changes nothing is not written. Errors: unknown-video. */
+  update(key: string, changes: Partial<Omit<LibraryEntry, "key">>): LibraryEntry {
+    const before = this.#entries.get(key);
+    if (!before) throw new StreamletError("unknown-video", "This video is not in the library any more.");
+    const after: LibraryEntry = { ...before, ...changes, key };
+    for (const field of Object.keys(changes) as (keyof LibraryEntry)[])
+      if (after[field] === undefined) delete after[field];
+    if (isDeepStrictEqual(after, before)) return before;
+    if (EXTRA_FIELDS.some((field) => after[field] !== before[field])) this.#changedExtras.add(key);
+    this.#set(after);
+    return after;
   }
-  /** Also deletes the info, hash tree and resume file of the entry. */
-  remove(_key: string): void {}
-  /** Keeps the raw info dictionary of a video; on disk when it resolves. */
-  async saveInfo(_key: string, _infoBytes: Uint8Array): Promise<void> {}
+
+  /** Also deletes the info dictionary, hash tree and resume file of the entry, soon after. */
+  remove(key: string): void {
+    if (!this.#entries.delete(key)) return;
+    this.#removed.add(key);
+    this.#changed();
+  }
+
+  /** Keeps the raw info dictionary of a video; on disk when it resolves. Errors: disk-full, write-failed. */
+  async saveInfo(key: string, infoBytes: Uint8Array): Promise<void> {
+    await writeAtomic(this.#file("info", key), infoBytes);
+  }
+
   /** The raw info dictionary, or undefined when it is missing or does not hash to the entry's id (or v1 info-hash). */
-  async readInfo(_key: string): Promise<Uint8Array | undefined> {
-    return undefined;
+  async readInfo(key: string): Promise<Uint8Array | undefined> {
+    let bytes: Buffer;
+    try {
+      bytes = await readFile(this.#file("info", key));
+    } catch (error) {
+      if (systemCode(error) === "ENOENT") return undefined;
+      throw fileError(error, "read", this.#file("info", key));
+    }
+    const { id, v1 } = this.#entries.get(key) ?? {};
+    const digest = (algorithm: string) => createHash(algorithm).update(bytes).digest("hex");
+    const wrong = id ? digest("sha256") !== id : v1 !== undefined && digest("sha1") !== v1;
+    return wrong ? undefined : bytes;
   }
-  /** `<dataDir>/hashes/<key>.tree`: for hashFile and HashTree. */
-  treePath(_key: string): string {
-    return "";
+
+  /** For hashFile and HashTree. */
+  treePath(key: string): string {
+    return this.#file("hashes", key);
   }
-  /** `<dataDir>/resume/<key>.resume`: for ResumeData. */
-  resumePath(_key: string): string {
-    return "";
+
+  /** For ResumeData. */
+  resumePath(key: string): string {
+    return this.#file("resume", key);
   }
-  /** Resolves when everything so far is on disk. Errors: disk-full, write-failed. */
-  async flush(): Promise<void> {}
+
+  /** Resolves when everything so far is on disk. Errors: disk-full, write-failed (what could not be written stays to be written). */
+  async flush(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    await this.#writing?.catch(() => undefined); // it may have begun before the newest change
+    if (this.#writing) return this.flush();
+    if (this.#dirty) await this.#startWriting();
+  }
+
   /** flush, then no more writes. */
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.flush();
+  }
+
+  #set(entry: LibraryEntry): void {
+    this.#entries.set(entry.key, entry);
+    this.#changed();
+  }
+
+  #changed(): void {
+    this.#sorted = undefined;
+    this.#byId = undefined;
+    this.#dirty = true;
+    this.#schedule(this.#writeDelayMs);
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#timer || this.#closed) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      if (this.#writing) return this.#schedule(delayMs);
+      this.#startWriting().catch((error) => this.#onError(error));
+    }, delayMs);
+  }
+
+  #startWriting(): Promise<void> {
+    this.#writing = this.#write()
+      .catch((error) => {
+        this.#schedule(RETRY_DELAY_MS);
+        throw error;
+      })
+      .finally(() => {
+        this.#writing = undefined;
+      });
+    return this.#writing;
+  }
+
+  async #write(): Promise<void> {
+    this.#dirty = false;
+    const text = formatLibrary(this.entries());
+    const extras = [...this.#changedExtras];
+    const removed = [...this.#removed];
+    this.#changedExtras.clear();
+    try {
+      for (const key of extras) await this.#writeExtras(key);
+      await this.#backUp();
+      await writeAtomic(this.#path, text);
+    } catch (error) {
+      this.#dirty = true;
+      for (const key of extras) this.#changedExtras.add(key);
+      throw error;
+    }
+    for (const key of removed) {
+      await this.#deleteFiles(key);
+      this.#removed.delete(key);
+    }
+  }
+
+  async #writeExtras(key: string): Promise<void> {
+    const entry = this.#entries.get(key);
+    if (!entry) return;
+    const { record, grant, thumbnail } = entry;
+    await writeJson(this.#file("extras", key), { record, grant, thumbnail });
+  }
+
+  /** The library on disk is a good one (it was read or written by this object): the next write makes it the last good copy. */
+  async #backUp(): Promise<void> {
+    const now = performance.now();
+    if (now - this.#backupAt < BACKUP_INTERVAL_MS) return;
+    try {
+      await copyFile(this.#path, `${this.#backupPath}.new`);
+      await rename(`${this.#backupPath}.new`, this.#backupPath);
+      this.#backupAt = now;
+    } catch (error) {
+      if (systemCode(error) !== "ENOENT") throw fileError(error, "write", this.#backupPath);
+    }
+  }
+
+  async #load(): Promise<void> {
+    try {
+      await mkdir(this.#dir, { recursive: true });
+    } catch (error) {
+      throw fileError(error, "write", this.#dir);
+    }
+    const text = await readOptional(this.#path);
+    const parsed = text === undefined ? { entries: [] } : parseLibrary(text);
+    if (parsed.newer) throw this.#newerVersion();
+    for (const entry of parsed.entries) this.#entries.set(entry.key, entry);
+    if (text === undefined || parsed.damage) await this.#recover(parsed.damage);
+    for (const key of this.#entries.keys()) await this.#loadExtras(key);
+    await this.#sweep();
+  }
+
+  #newerVersion(): StreamletError {
+    return new StreamletError(
+      "library-damaged",
+      `The library ${this.#path} was written by a newer version of Streamlet. Update Streamlet to use it.`,
+      { data: { path: this.#path } },
+    );
+  }
+
+  /** Adds what only the last good copy has, and puts the damaged file aside. Without `damage` the library is missing. */
+  async #recover(damage: string | undefined): Promise<void> {
+    const backup = await readOptional(this.#backupPath);
+    if (damage === undefined && backup === undefined) return; // a new library
+    const whole = this.#entries.size;
+    for (const entry of backup === undefined ? [] : parseLibrary(backup).entries) {
+      if (!this.#entries.has(entry.key)) this.#entries.set(entry.key, entry);
+    }
+    const fromCopy = this.#entries.size - whole;
+    const keptAt = damage === undefined ? undefined : await keepAside(this.#path);
+    const what = damage === undefined ? "was missing" : `was damaged (${damage})`;
+    const got = `${whole} videos were read from it and ${fromCopy} from its last good copy`;
+    const kept = keptAt ? ` The damaged file is kept as ${keptAt}.` : "";
+    this.report.damaged.push({
+      code: "library-damaged",
+      message: `The library ${this.#path} ${what}: ${got}.${kept} Check My Videos, and add what is missing again.`,
+      data: { path: this.#path, ...(keptAt ? { keptAt } : {}), recovered: this.#entries.size },
+    });
+    this.#dirty = true;
+    await this.flush();
+  }
+
+  async #loadExtras(key: string): Promise<void> {
+    const path = this.#file("extras", key);
+    const read = await readJson(path, EXTRAS);
+    const entry = this.#entries.get(key);
+    if (read.state === "ok" && entry) this.#entries.set(key, { ...entry, ...read.value });
+    if (read.state !== "damaged") return;
+    const message = `Notes on the video "${entry?.title}" were damaged and are kept as ${read.keptAt}. They are made again when it is shared.`;
+    this.report.damaged.push({ code: "library-damaged", message, data: { path, keptAt: read.keptAt } });
+  }
+
+  /** Deletes files of entries that are no more, unless a damaged library that may still name them is kept. */
+  async #sweep(): Promise<void> {
+    const names = await readdir(this.#dir);
+    if (names.some((name) => name.startsWith("library.json.damaged-"))) return;
+    for (const kind of KINDS) {
+      for (const name of await readdir(join(this.#dir, kind)).catch(() => [])) {
+        if (!this.#entries.has(name.split(".")[0] ?? "")) await rm(join(this.#dir, kind, name), { force: true });
+      }
+    }
+  }
+
+  /** A file that is in use on Windows stays until the next start sweeps it. */
+  async #deleteFiles(key: string): Promise<void> {
+    for (const kind of KINDS) await rm(this.#file(kind, key), { force: true }).catch(() => undefined);
+  }
+
+  get #path(): string {
+    return join(this.#dir, "library.json");
+  }
+
+  get #backupPath(): string {
+    return `${this.#path}.bak`;
+  }
+
+  #file(kind: (typeof KINDS)[number], key: string): string {
+    return join(this.#dir, kind, `${key}.${kind}`);
+  }
+}
+
+/** Folders beside the library, and extensions of the files in them. */
+const KINDS = ["info", "extras", "hashes", "resume"] as const;
+
+async function readOptional(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return undefined;
+    throw fileError(error, "read", path);
+  }
 }
