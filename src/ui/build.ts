@@ -1,0 +1,106 @@
+/** Puts the parts together and lets the state flow: engine -> PeerHost -> everything that draws. */
+import { join } from "node:path";
+import { commands, type ExtensionContext, l10n, window, workspace } from "vscode";
+import type { HostState } from "../rpc/window";
+import type { App } from "./app";
+import { registerCommands } from "./commands/handlers";
+import { readPreferences, readSetting } from "./config";
+import { ContextUpdater } from "./contextKeys";
+import { PeerHost } from "./host/peerHost";
+import { complain, report, warn } from "./notify";
+import { LinkHandler } from "./openLink";
+import { showStartFailure, tellDamagedProfiles } from "./profiles";
+import { StatusBar } from "./statusBar";
+import { Transfers } from "./transfers";
+import { chooseFiles, storeDropped, uploadFiles } from "./uploads";
+import { DropController } from "./views/dropController";
+import { NetworkTree } from "./views/networkTree";
+import { PeersTree } from "./views/peersTree";
+import { VideosTree } from "./views/videosTree";
+
+/** Answers with what `deactivate` has to wait for. */
+export function buildApp(context: ExtensionContext): () => Promise<void> {
+  const log = window.createOutputChannel("Streamlet", { log: true });
+  const reportError = (error: unknown) => void report(log, error);
+  /** Views ask again by themselves; while a profile stops or a window takes over, questions fail without harm. */
+  const logOnly = (error: unknown) => log.debug(String(error));
+
+  const host = new PeerHost({
+    store: context.globalState,
+    secrets: context.secrets,
+    storagePath: context.globalStorageUri.fsPath,
+    workerFile: join(context.extensionPath, "dist", "peerWorker.js"),
+    preferences: readPreferences,
+    startOnLaunch: () => readSetting("streamlet.startOnLaunch"),
+    log,
+    onDidChange: (state) => show(state),
+    onDidFailToStart: (error) => void showStartFailure(app, error).catch(reportError),
+    onOtherVersion: () => void tellOtherVersion(),
+  });
+  const app: App = {
+    context,
+    log,
+    host,
+    service: host.service,
+    videos: new VideosTree(
+      new DropController({
+        upload: (uris) => uploadFiles(app, uris),
+        store: (name, content) => storeDropped(app, name, content),
+        refuse: (reason) =>
+          complain(reason, {
+            title: l10n.t("Choose Files…"),
+            run: async () => uploadFiles(app, await chooseFiles()),
+          }),
+        reportError,
+      }),
+    ),
+    network: new NetworkTree(host.service, logOnly),
+    peers: new PeersTree(host.service, logOnly),
+    transfers: new Transfers(host, reportError),
+  };
+  const statusBar = new StatusBar();
+  const contextKeys = new ContextUpdater();
+  let toldDamage = false;
+
+  function show(state: HostState): void {
+    app.videos.update(state);
+    app.network.update(state);
+    app.peers.update(state);
+    app.transfers.update(state);
+    statusBar.update(state);
+    contextKeys.update(state, { searching: app.network.search !== "" });
+    if (state.damagedProfiles > 0 && !toldDamage && host.isOwner) {
+      toldDamage = true;
+      void tellDamagedProfiles(app, state.damagedProfiles);
+    }
+  }
+
+  context.subscriptions.push(
+    log,
+    app.videos,
+    app.network,
+    app.peers,
+    app.transfers,
+    statusBar,
+    registerCommands(app),
+    window.registerUriHandler(new LinkHandler(app)),
+    app.network.onDidChangeSearch(() => host.state && show(host.state)),
+    workspace.onDidChangeConfiguration((event) => {
+      const restart =
+        event.affectsConfiguration("streamlet.downloadsFolder") ||
+        event.affectsConfiguration("streamlet.library.copyOnUpload");
+      if (restart || event.affectsConfiguration("streamlet.limits"))
+        host.applyPreferences({ restart }).catch(reportError);
+    }),
+  );
+  // After activation has returned: nothing of this is needed to draw the first view.
+  setImmediate(() => host.start());
+  return () => host.dispose();
+}
+
+async function tellOtherVersion(): Promise<void> {
+  await warn(l10n.t("Streamlet was updated while windows were open. Reload the windows to use it everywhere."), {
+    title: l10n.t("Reload Window"),
+    run: () => commands.executeCommand("workbench.action.reloadWindow"),
+  });
+}

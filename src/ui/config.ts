@@ -1,0 +1,23 @@
+/** Typed access to the `streamlet.*` settings. */
+import { workspace } from "vscode";
+import type { Setting, Settings } from "./contributions";
+import type { Preferences } from "./host/ownerHost";
+
+/** Settings count kB/s as people do: 1 kB = 1000 bytes. */
+const BYTES_PER_KB = 1000;
+
+export function readSetting<K extends Setting>(key: K): Settings[K] {
+  // package.json declares a default for each, so that `get` always finds one of the declared type.
+  return workspace.getConfiguration().get<Settings[K]>(key)!;
+}
+
+/** What the engine is started with besides the profile. */
+export function readPreferences(): Preferences {
+  const folder = readSetting("streamlet.downloadsFolder").trim();
+  return {
+    ...(folder ? { downloadsDir: folder } : {}),
+    uploadLimit: Math.max(0, readSetting("streamlet.limits.upload")) * BYTES_PER_KB,
+    downloadLimit: Math.max(0, readSetting("streamlet.limits.download")) * BYTES_PER_KB,
+    copyOnUpload: readSetting("streamlet.library.copyOnUpload"),
+  };
+}

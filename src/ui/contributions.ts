@@ -1,0 +1,103 @@
+/**
+ * Every id that package.json contributes, typed once. A unit test holds both lists against each other, so that neither can
+ * have a command, view or setting that the other lacks. No `vscode` here: the test runs in plain Node.
+ */
+export const VIEW_CONTAINER = "streamlet";
+
+export const Views = {
+  videos: "streamlet.videos",
+  network: "streamlet.network",
+  peers: "streamlet.peers",
+} as const;
+export type View = (typeof Views)[keyof typeof Views];
+
+export const COMMANDS = [
+  // profile
+  "streamlet.createProfile",
+  "streamlet.selectProfile",
+  "streamlet.startProfile",
+  "streamlet.stopProfile",
+  "streamlet.editProfile",
+  "streamlet.deleteProfile",
+  "streamlet.resetData",
+  "streamlet.renewIdentity",
+  "streamlet.useNextFreePort",
+  // my videos
+  "streamlet.uploadVideo",
+  "streamlet.publish",
+  "streamlet.stopSharing",
+  "streamlet.editInfo",
+  "streamlet.play",
+  "streamlet.saveToDevice",
+  "streamlet.removeVideo",
+  "streamlet.deleteVideo",
+  "streamlet.revealInFileManager",
+  "streamlet.copyLink",
+  "streamlet.copyMagnetLink",
+  // downloads
+  "streamlet.download",
+  "streamlet.openLink",
+  "streamlet.cancelDownload",
+  "streamlet.pause",
+  "streamlet.resume",
+  // network and peers
+  "streamlet.refresh",
+  "streamlet.searchNetwork",
+  "streamlet.clearSearch",
+  "streamlet.sortNetwork",
+  "streamlet.showMore",
+  "streamlet.startTrackerHere",
+  "streamlet.connectManually",
+  "streamlet.connectPeer",
+  "streamlet.disconnect",
+  "streamlet.copyFingerprint",
+  // the rest
+  "streamlet.openSettings",
+  "streamlet.showActions",
+  "streamlet.showLog",
+] as const;
+export type Command = (typeof COMMANDS)[number];
+
+/** Types of the settings; package.json holds their defaults and scopes. */
+export interface Settings {
+  "streamlet.startOnLaunch": boolean;
+  "streamlet.defaultTrackers": string[];
+  "streamlet.downloadsFolder": string;
+  "streamlet.library.copyOnUpload": boolean;
+  /** kB/s, 0 = unlimited */
+  "streamlet.limits.upload": number;
+  "streamlet.limits.download": number;
+}
+export type Setting = keyof Settings;
+export const SETTINGS = [
+  "streamlet.startOnLaunch",
+  "streamlet.defaultTrackers",
+  "streamlet.downloadsFolder",
+  "streamlet.library.copyOnUpload",
+  "streamlet.limits.upload",
+  "streamlet.limits.download",
+] as const satisfies readonly Setting[];
+
+/** Keys of `when` clauses. */
+export interface ContextKeys {
+  /** `HostPhase` of host/snapshots.ts */
+  "streamlet.phase": string;
+  /** Code of the error that keeps the profile from starting, or "". */
+  "streamlet.failure": string;
+  /** `NetworkCondition` of views/conditions.ts */
+  "streamlet.networkState": string;
+  /** The profile's only tracker is the default one of this computer, so that a sentence can name it. */
+  "streamlet.localTracker": boolean;
+  "streamlet.searching": boolean;
+}
+export type ContextKey = keyof ContextKeys;
+export const CONTEXT_KEYS = [
+  "streamlet.phase",
+  "streamlet.failure",
+  "streamlet.networkState",
+  "streamlet.localTracker",
+  "streamlet.searching",
+] as const satisfies readonly ContextKey[];
+
+/** By extension, as product.md lists them; whether the content is a video is for the engine to say. */
+export const VIDEO_EXTENSIONS = ["mp4", "m4v", "mov", "mkv", "webm", "avi", "flv"] as const;

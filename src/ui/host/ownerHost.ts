@@ -1,0 +1,414 @@
+/**
+ * What the owning window keeps: the worker thread, the profiles, and which of them is to run. It is the only writer of
+ * `globalState` and of the data folders. No dialogs here: the window whose user asked shows them.
+ *
+ * Rules: one change of profile or engine at a time (`exclusive`); `wanted` says that the active profile is to run, whatever
+ * went wrong meanwhile; a VS Code that does not answer (a reloaded window whose old host lingers) makes the owner step down.
+ */
+import { randomBytes } from "node:crypto";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ManualConnection, PeerConfig } from "../../rpc/peerService";
+import type { EngineMethods, HostState, Profile, ProfileFields, WindowService } from "../../rpc/window";
+import { type ErrorCode, type ErrorInfo, StreamletError, toErrorInfo } from "../../wire/errors";
+import { Engine } from "./engine";
+import { DROPPED_FOLDER, profileFolder, secretName } from "./places";
+import { type KeyValueStore, ProfileStore } from "./profileStore";
+import { startingSnapshot, stoppedSnapshot } from "./snapshots";
+
+/** The part of `vscode.SecretStorage` that is needed. */
+export interface SecretStore {
+  get(key: string): Thenable<string | undefined>;
+  store(key: string, value: string): Thenable<void>;
+  delete(key: string): Thenable<void>;
+}
+
+export type Preferences = Pick<PeerConfig, "downloadsDir" | "uploadLimit" | "downloadLimit" | "copyOnUpload">;
+
+export interface Log {
+  info(message: string): void;
+  warn(message: string): void;
+  error(message: string): void;
+}
+
+export interface OwnerOptions {
+  store: KeyValueStore;
+  secrets: SecretStore;
+  /** `globalStorageUri`; each profile has a folder in it. */
+  storagePath: string;
+  workerFile: string;
+  preferences: () => Preferences;
+  log: Log;
+  inherited?: HostState;
+  onDidChange(state: HostState): void;
+  /** VS Code does not answer any more: this window can own nothing. */
+  onMustStepDown(): void;
+}
+
+/** Answers of `globalState` and SecretStorage come in milliseconds; a keychain that asks its user may take a minute. */
+const STATE_TIMEOUT_MS = 10_000;
+const SECRET_TIMEOUT_MS = 90_000;
+/** How long an automatic start waits for the port and folder of a window that is just closing (VS Code grants it 5 s). */
+const HANDOVER_MS = 12_000;
+const HANDOVER_RETRY_MS = 400;
+/** Goodbye to trackers and peers included; VS Code ends a closing extension host after 5 s. */
+const STOP_TIMEOUT_MS = 4_000;
+/** A thread that dies more often than this per minute will die again: ask the user. */
+const MAX_RESTARTS_PER_MINUTE = 3;
+/** Forms that were opened and left; each holds one key. */
+const MAX_PENDING_IDENTITIES = 16;
+/** All that a tracker's directory may hold (product.md bounds pages at 10,000). */
+const ALL_PEERS = 10_000;
+
+const FORWARDED = [
+  "upload",
+  "share",
+  "unshare",
+  "editInfo",
+  "remove",
+  "saveCopy",
+  "cancelTask",
+  "download",
+  "pause",
+  "resume",
+  "cancel",
+  "link",
+  "queryNetwork",
+  "queryPeers",
+  "refresh",
+] as const satisfies readonly (keyof EngineMethods)[];
+
+/** Subfolders of a profile's folder that hold the user's videos; Reset Data leaves them. */
+const VIDEO_FOLDERS: readonly string[] = ["downloads", DROPPED_FOLDER];
+
+export class OwnerHost {
+  readonly service: WindowService;
+  private readonly profiles: ProfileStore;
+  private readonly identities = new Map<string, { privateKey: string; fingerprint: string }>();
+  private engine: Engine | undefined;
+  private crashes: number[] = [];
+  private current: Pick<HostState, "wanted" | "failure" | "snapshot" | "connections">;
+  private tail: Promise<unknown> = Promise.resolve();
+  private checkedPeersRevision = -1;
+  private disposed = false;
+
+  constructor(private readonly options: OwnerOptions) {
+    const { inherited } = options;
+    this.profiles = new ProfileStore(
+      options.store,
+      inherited && {
+        version: inherited.profilesVersion,
+        profiles: inherited.profiles,
+        ...(inherited.activeId ? { activeId: inherited.activeId } : {}),
+      },
+    );
+    this.current = {
+      wanted: inherited?.wanted ?? false,
+      snapshot: stoppedSnapshot(),
+      connections: inherited?.connections ?? [],
+    };
+    for (const entry of this.profiles.damaged)
+      options.log.error(`A saved profile cannot be read: ${JSON.stringify(entry)}`);
+    this.service = this.createService();
+  }
+
+  get state(): HostState {
+    const activeId = this.profiles.activeId;
+    return {
+      profiles: [...this.profiles.profiles],
+      profilesVersion: this.profiles.version,
+      damagedProfiles: this.profiles.damaged.length,
+      ...this.current,
+      ...(activeId ? { activeId } : {}),
+    };
+  }
+
+  /** Starts the active profile without anybody having asked, with patience for a window that is just closing. */
+  async startAutomatically(): Promise<void> {
+    const id = this.profiles.activeId;
+    if (id) await this.exclusive(() => this.start(id, HANDOVER_MS));
+  }
+
+  /** Brings changed settings to the engine: limits at once, folders by a restart. */
+  async applyPreferences({ restart }: { restart: boolean }): Promise<void> {
+    await this.exclusive(async () => {
+      const id = this.profiles.activeId;
+      if (!id || !this.current.wanted || this.current.failure) return;
+      const { uploadLimit = 0, downloadLimit = 0 } = this.options.preferences();
+      if (restart) await this.start(id, 0);
+      else await this.engine?.service.setLimits({ uploadLimit, downloadLimit });
+    });
+  }
+
+  /** Says goodbye and ends the thread; `wanted` stays, so that another window goes on. */
+  async dispose(): Promise<void> {
+    this.disposed = true;
+    const engine = this.engine;
+    this.engine = undefined;
+    if (!engine) return;
+    await Promise.race([
+      engine.service.stop().catch(() => undefined),
+      sleep(STOP_TIMEOUT_MS, undefined, { ref: false }),
+    ]);
+    await engine.dispose();
+  }
+
+  private createService(): WindowService {
+    const forwarded = Object.fromEntries(
+      FORWARDED.map((name) => [name, (...args: unknown[]) => this.forward(name, args)]),
+    ) as unknown as Pick<EngineMethods, (typeof FORWARDED)[number]>;
+    return {
+      ...forwarded,
+      state: async () => this.state,
+      prepareIdentity: () => this.prepareIdentity(),
+      createProfile: (fields, token) => this.exclusive(() => this.createProfile(fields, token)),
+      editProfile: (id, fields) => this.exclusive(() => this.editProfile(id, fields)),
+      deleteProfile: (id) => this.exclusive(() => this.deleteProfile(id)),
+      startProfile: (id) => this.exclusive(() => this.start(id, 0)),
+      stopProfile: () => this.exclusive(() => this.stop()),
+      resetData: (id) => this.exclusive(() => this.resetData(id)),
+      renewIdentity: (id) => this.exclusive(() => this.renewIdentity(id)),
+      connect: (address) => this.connect(address),
+      disconnect: (fingerprint) => this.disconnect(fingerprint),
+    };
+  }
+
+  // profiles
+
+  private async prepareIdentity(): Promise<{ token: string; fingerprint: string }> {
+    const identity = await this.requireEngine().service.createIdentity();
+    const token = randomBytes(16).toString("hex");
+    this.identities.set(token, identity);
+    for (const oldest of this.identities.keys()) {
+      if (this.identities.size <= MAX_PENDING_IDENTITIES) break;
+      this.identities.delete(oldest);
+    }
+    return { token, fingerprint: identity.fingerprint };
+  }
+
+  private async createProfile(fields: ProfileFields, token: string): Promise<{ id: string }> {
+    const identity = this.identities.get(token) ?? (await this.requireEngine().service.createIdentity());
+    const profile = await this.answered(this.profiles.add(fields, identity.fingerprint, Date.now()), STATE_TIMEOUT_MS);
+    try {
+      await this.answered(this.options.secrets.store(secretName(profile.id), identity.privateKey), SECRET_TIMEOUT_MS);
+    } catch (error) {
+      await this.profiles.remove(profile.id);
+      throw error;
+    }
+    this.identities.delete(token);
+    await this.stop();
+    this.emit();
+    return { id: profile.id };
+  }
+
+  private async editProfile(id: string, fields: ProfileFields): Promise<void> {
+    const before = this.profiles.find(id);
+    const after = await this.answered(this.profiles.edit(id, fields), STATE_TIMEOUT_MS);
+    this.emit();
+    const changed = JSON.stringify(fieldsOf(before)) !== JSON.stringify(fieldsOf(after));
+    if (id === this.profiles.activeId && this.current.wanted && (changed || this.current.failure))
+      await this.start(id, 0);
+  }
+
+  private async deleteProfile(id: string): Promise<void> {
+    const profile = this.profiles.find(id);
+    if (id === this.profiles.activeId) await this.stop();
+    const privateKey = await this.answered(this.options.secrets.get(secretName(id)), SECRET_TIMEOUT_MS);
+    if (privateKey) await this.requireEngine().service.deleteData(this.configOf(profile, privateKey));
+    // Also what the engine does not know of, and the folder of a profile whose key is lost.
+    await rm(this.folderOf(id), { recursive: true, force: true, maxRetries: 5 });
+    await this.answered(this.options.secrets.delete(secretName(id)), SECRET_TIMEOUT_MS);
+    await this.answered(this.profiles.remove(id), STATE_TIMEOUT_MS);
+    this.emit();
+  }
+
+  private async resetData(id: string): Promise<void> {
+    this.profiles.find(id);
+    const active = id === this.profiles.activeId;
+    const wanted = this.current.wanted;
+    if (active) await this.stop();
+    const folder = this.folderOf(id);
+    const aside = join(folder, `set-aside-${new Date().toISOString().replaceAll(":", "-")}`);
+    await mkdir(aside, { recursive: true });
+    for (const name of await readdir(folder)) {
+      if (!VIDEO_FOLDERS.includes(name) && !name.startsWith("set-aside-"))
+        await rename(join(folder, name), join(aside, name));
+    }
+    this.options.log.info(`The data of a profile was set aside in ${aside}`);
+    if (active && wanted) await this.start(id, 0);
+  }
+
+  private async renewIdentity(id: string): Promise<void> {
+    this.profiles.find(id);
+    const identity = await this.requireEngine().service.createIdentity();
+    await this.answered(this.options.secrets.store(secretName(id), identity.privateKey), SECRET_TIMEOUT_MS);
+    await this.answered(this.profiles.edit(id, { fingerprint: identity.fingerprint }), STATE_TIMEOUT_MS);
+    this.emit();
+    if (id === this.profiles.activeId && this.current.wanted) await this.start(id, 0);
+  }
+
+  // running
+
+  private async start(id: string, patienceMs: number): Promise<void> {
+    const switched = id !== this.profiles.activeId;
+    const profile = await this.answered(this.profiles.activate(id, Date.now()), STATE_TIMEOUT_MS);
+    if (this.engine) await this.engine.service.stop().catch((error) => this.options.log.warn(String(error)));
+    this.current = {
+      wanted: true,
+      snapshot: startingSnapshot(profile),
+      connections: switched ? [] : this.current.connections,
+    };
+    this.emit();
+    try {
+      const privateKey = await this.answered(this.options.secrets.get(secretName(id)), SECRET_TIMEOUT_MS);
+      if (!privateKey) {
+        throw new StreamletError(
+          "identity-missing",
+          `The key of the profile ${profile.peerId} is not in the keychain.`,
+        );
+      }
+      await this.startPatiently(this.configOf(profile, privateKey), patienceMs);
+      this.options.log.info(`Profile ${profile.peerId} runs.`);
+    } catch (error) {
+      this.fail(toErrorInfo(error));
+      throw error;
+    }
+  }
+
+  private async startPatiently(config: PeerConfig, patienceMs: number): Promise<void> {
+    const handover: readonly ErrorCode[] = ["port-in-use", "data-folder-in-use"];
+    for (const deadline = Date.now() + patienceMs; ; ) {
+      try {
+        await this.requireEngine().service.start(config);
+        return;
+      } catch (error) {
+        const passing = error instanceof StreamletError && handover.includes(error.code);
+        if (!passing || Date.now() >= deadline || this.disposed) throw error;
+        await sleep(HANDOVER_RETRY_MS);
+      }
+    }
+  }
+
+  private async stop(): Promise<void> {
+    this.current = { ...this.current, wanted: false, connections: [], failure: undefined };
+    if (this.engine) await this.engine.service.stop();
+    this.current.snapshot = stoppedSnapshot();
+    this.emit();
+  }
+
+  private fail(failure: ErrorInfo): void {
+    this.options.log.error(`The profile does not start: ${failure.code}: ${failure.message}`);
+    this.current = { ...this.current, failure, snapshot: stoppedSnapshot() };
+    this.emit();
+  }
+
+  private requireEngine(): Engine {
+    if (this.disposed) throw new StreamletError("connection-lost", "This window is closing: try again in another one.");
+    this.engine ??= new Engine(this.options.workerFile, {
+      onDidChange: (snapshot) => {
+        if (!this.current.wanted || this.current.failure) return;
+        this.current.snapshot = snapshot;
+        this.emit();
+        void this.checkConnections();
+      },
+      onDidCrash: (error) => this.recover(error),
+      onOutput: (line) => this.options.log.info(line),
+    });
+    return this.engine;
+  }
+
+  private recover(error: Error): void {
+    this.engine = undefined;
+    const now = Date.now();
+    this.crashes = [...this.crashes.filter((time) => time > now - 60_000), now];
+    this.options.log.error(`The peer stopped unexpectedly: ${error.stack ?? error.message}`);
+    if (!this.current.wanted) return;
+    const id = this.profiles.activeId;
+    if (!id || this.crashes.length > MAX_RESTARTS_PER_MINUTE) this.fail({ code: "internal", message: error.message });
+    else void this.exclusive(() => this.start(id, HANDOVER_MS)).catch(() => undefined);
+  }
+
+  private async forward(name: (typeof FORWARDED)[number], args: unknown[]): Promise<unknown> {
+    if (!this.engine || !this.current.wanted || this.current.failure) {
+      throw new StreamletError("not-running", "No profile runs: start one first.");
+    }
+    const method = this.engine.service[name] as (...args: unknown[]) => Promise<unknown>;
+    return method(...args);
+  }
+
+  private async connect(address: string): Promise<ManualConnection> {
+    if (!this.engine) throw new StreamletError("not-running", "No profile runs: start one first.");
+    const made = await this.engine.service.connect(address);
+    const others = this.current.connections.filter((other) => other.fingerprint !== made.fingerprint);
+    this.current = { ...this.current, connections: [...others, made] };
+    this.emit();
+    return made;
+  }
+
+  private async disconnect(fingerprint: string): Promise<void> {
+    const connections = this.current.connections.filter((other) => other.fingerprint !== fingerprint);
+    this.current = { ...this.current, connections };
+    await this.engine?.service.disconnect(fingerprint);
+    this.emit();
+  }
+
+  /** Forgets manual connections that were lost, whenever the engine says that its peers changed. */
+  private async checkConnections(): Promise<void> {
+    const { connections, snapshot } = this.current;
+    if (connections.length === 0 || snapshot.peersRevision === this.checkedPeersRevision) return;
+    this.checkedPeersRevision = snapshot.peersRevision;
+    const page = await this.engine?.service.queryPeers({ limit: ALL_PEERS }).catch(() => undefined);
+    if (!page) return;
+    const connected = new Set<string>(page.peers.filter((peer) => peer.connected).map((peer) => peer.fingerprint));
+    const left = this.current.connections.filter((connection) => connected.has(connection.fingerprint));
+    if (left.length === this.current.connections.length) return;
+    this.current = { ...this.current, connections: left };
+    this.emit();
+  }
+
+  private configOf(profile: Profile, privateKey: string): PeerConfig {
+    return {
+      ...fieldsOf(profile),
+      privateKey,
+      dataDir: this.folderOf(profile.id),
+      ...this.options.preferences(),
+      connect: this.current.connections.map(({ host, port }) =>
+        host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`,
+      ),
+    };
+  }
+
+  private folderOf(id: string): string {
+    return profileFolder(this.options.storagePath, id);
+  }
+
+  private emit(): void {
+    if (!this.disposed) this.options.onDidChange(this.state);
+  }
+
+  /** Runs one change after the other, whatever became of those before. */
+  private exclusive<T>(change: () => Promise<T>): Promise<T> {
+    const result = this.tail.then(change, change);
+    this.tail = result.catch(() => undefined);
+    return result;
+  }
+
+  private async answered<T>(answer: Thenable<T>, timeoutMs: number): Promise<T> {
+    const silence = new AbortController();
+    const timeout = sleep(timeoutMs, undefined, { ref: false, signal: silence.signal }).then(() => {
+      this.options.onMustStepDown();
+      throw new StreamletError("connection-lost", "VS Code did not answer in this window: try again in another one.");
+    });
+    timeout.catch(() => undefined);
+    try {
+      return await Promise.race([answer, timeout]);
+    } finally {
+      silence.abort();
+    }
+  }
+}
+
+function fieldsOf({ peerId, port, trackers }: ProfileFields): ProfileFields {
+  return { peerId, port, trackers };
+}

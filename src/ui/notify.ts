@@ -1,0 +1,57 @@
+/** Toasts and dialogs. Titles and names come from other people, and a toast turns `[a](command:b)` into a link: not here. */
+import { type LogOutputChannel, l10n, window } from "vscode";
+import { StreamletError, toErrorInfo } from "../wire/errors";
+import { explain } from "./messages";
+
+/** Text for a toast or a dialog in which nothing is a link. */
+export function withoutLinks(text: string): string {
+  return text.replaceAll("](", "] (");
+}
+
+/** Text for a quick pick or the status bar in which nothing is an icon. */
+export function withoutIcons(text: string): string {
+  return text.replaceAll("$(", "$\u200b(");
+}
+
+export interface Choice {
+  title: string;
+  run: () => unknown;
+}
+
+/** Says something in a toast; resolves when a choice was made and has run, or the toast was closed. */
+export async function inform(message: string, ...choices: Choice[]): Promise<void> {
+  await run(window.showInformationMessage(withoutLinks(message), ...titles(choices)), choices);
+}
+
+export async function warn(message: string, ...choices: Choice[]): Promise<void> {
+  await run(window.showWarningMessage(withoutLinks(message), ...titles(choices)), choices);
+}
+
+export async function complain(message: string, ...choices: Choice[]): Promise<void> {
+  await run(window.showErrorMessage(withoutLinks(message), ...titles(choices)), choices);
+}
+
+/** Asks before something that cannot be taken back; true when `action` was chosen. */
+export async function confirm(question: string, detail: string, action: string): Promise<boolean> {
+  const answer = await window.showWarningMessage(withoutLinks(question), { modal: true, detail }, action);
+  return answer === action;
+}
+
+/** Says what went wrong and writes it to the log; a cancelled action is silent. */
+export async function report(log: LogOutputChannel, error: unknown, ...choices: Choice[]): Promise<void> {
+  const info = toErrorInfo(error);
+  if (info.code === "cancelled") return;
+  log.error(`${info.code}: ${info.message}`);
+  if (!(error instanceof StreamletError) && error instanceof Error && error.stack) log.error(error.stack);
+  const showLog: Choice = { title: l10n.t("Show Log"), run: () => log.show() };
+  await complain(explain(info), ...choices, ...(info.code === "internal" ? [showLog] : []));
+}
+
+function titles(choices: readonly Choice[]): string[] {
+  return choices.map((choice) => choice.title);
+}
+
+async function run(answer: Thenable<string | undefined>, choices: readonly Choice[]): Promise<void> {
+  const title = await answer;
+  await choices.find((choice) => choice.title === title)?.run();
+}

@@ -1,0 +1,55 @@
+/** Links to videos, clicked outside (URI handler) or pasted: asks once before anybody is contacted. */
+import { commands, l10n, type Uri, type UriHandler } from "vscode";
+import type { App } from "./app";
+import type { Command } from "./contributions";
+import { phaseOf } from "./host/snapshots";
+import { confirm, inform, report } from "./notify";
+import { startProfile } from "./profiles";
+
+/** Hosts beyond this make a dialog nobody reads. */
+const MAX_HOSTS_SHOWN = 5;
+
+export class LinkHandler implements UriHandler {
+  constructor(private readonly app: App) {}
+
+  async handleUri(uri: Uri): Promise<void> {
+    try {
+      // The text as it was clicked: the engine's parser decides what it is.
+      await downloadLink(this.app, uri.toString(true));
+    } catch (error) {
+      await report(this.app.log, error);
+    }
+  }
+}
+
+export async function downloadLink(app: App, link: string): Promise<void> {
+  if ((app.host.state?.profiles.length ?? 0) === 0) {
+    await inform(l10n.t("A profile is needed to open this link. Create one, then open the link again."), {
+      title: l10n.t("Create Profile"),
+      run: () => commands.executeCommand("streamlet.createProfile" satisfies Command),
+    });
+    return;
+  }
+  const hosts = hostsOf(link);
+  const shown = hosts.slice(0, MAX_HOSTS_SHOWN).join(", ");
+  const sure = await confirm(
+    l10n.t("Download the video of this link?"),
+    hosts.length > 0
+      ? l10n.t("Streamlet will contact {0}. They see your address.", shown)
+      : l10n.t("Streamlet will ask your trackers who has it. Whoever has it sees your address."),
+    l10n.t("Download"),
+  );
+  if (!sure) return;
+  if (!app.host.state || phaseOf(app.host.state) !== "running") await startProfile(app);
+  const { key } = await app.service.download({ source: link });
+  app.transfers.watch(key);
+  await commands.executeCommand("streamlet.videos.focus");
+}
+
+/** Whom a link would contact: its `h` and `t` parameters, `x.pe` and `tr` of a magnet link. */
+function hostsOf(link: string): string[] {
+  const query = link.includes("?") ? link.slice(link.indexOf("?") + 1).replace(/#.*$/, "") : "";
+  const parameters = new URLSearchParams(query);
+  const values = ["h", "t", "x.pe", "tr"].flatMap((name) => parameters.getAll(name));
+  return [...new Set(values)];
+}

@@ -1,0 +1,117 @@
+/**
+ * What a command is about. It may come from a row (with the other selected rows), from a toast (a key), from a key binding
+ * (the view's selection) or from the command palette (then a quick pick asks).
+ */
+import { type QuickPickItem, window } from "vscode";
+import type { LibraryVideo, NetworkPeer, NetworkVideo } from "../peer/status";
+import type { App } from "./app";
+import { inform, withoutIcons } from "./notify";
+import { describeNetworkVideo, describePeer, describeVideo } from "./views/descriptions";
+
+export interface Question<T> {
+  /** Which rows it makes sense for. */
+  filter: (value: T) => boolean;
+  placeHolder: string;
+  /** Said when there is nothing to choose from. */
+  none: string;
+  /** One at a time, however many are selected. */
+  single?: boolean;
+}
+
+export async function libraryTargets(
+  app: App,
+  args: unknown[],
+  question: Question<LibraryVideo>,
+): Promise<LibraryVideo[]> {
+  const all = app.host.state?.snapshot.videos ?? [];
+  const fresh = (keys: readonly string[]) => all.filter((video) => keys.includes(video.key));
+  const given = fresh(givenKeys(args, (node) => (node.kind === "video" ? node.list.value.key : ownKey(app, node))));
+  const selected = args.length === 0 && app.videos.view.visible ? fresh(selectedKeys(app)) : [];
+  const items = (video: LibraryVideo) => ({ label: video.title, description: describeVideo(video) });
+  return choose(given, selected, all, question, items);
+}
+
+export async function networkTargets(
+  app: App,
+  args: unknown[],
+  question: Question<NetworkVideo>,
+): Promise<NetworkVideo[]> {
+  const given = nodesOf(args).flatMap((node) => (node.kind === "network" ? [node.list.value] : []));
+  const selected =
+    args.length === 0 && app.network.view.visible
+      ? app.network.view.selection.flatMap((node) => (node.kind === "network" ? [node.list.value] : []))
+      : [];
+  const items = (video: NetworkVideo) => ({ label: video.title, description: describeNetworkVideo(video) });
+  return choose(given, selected, app.network.videos, question, items);
+}
+
+export async function peerTarget(
+  app: App,
+  args: unknown[],
+  question: Question<NetworkPeer>,
+): Promise<NetworkPeer | undefined> {
+  const given = nodesOf(args).flatMap((node) => (node.kind === "peer" ? [node.list.value] : []));
+  const byKey = app.peers.peers.filter((peer) => peer.fingerprint === args[0]);
+  const items = (peer: NetworkPeer) => ({ label: peer.peerId, description: describePeer(peer) });
+  const found = given.length > 0 ? given : byKey;
+  return (await choose(found, [], app.peers.peers, { ...question, single: true }, items))[0];
+}
+
+/** The structure that all three trees' rows share. */
+type Row =
+  | { kind: "video"; list: { value: LibraryVideo } }
+  | { kind: "network"; list: { value: NetworkVideo } }
+  | { kind: "peer"; list: { value: NetworkPeer } };
+
+function isRow(value: unknown): value is Row {
+  const { kind, list } = (value ?? {}) as Partial<Row>;
+  return list !== undefined && (kind === "video" || kind === "network" || kind === "peer");
+}
+
+/** VS Code passes the row that was clicked, then all selected rows if it is one of them. */
+function nodesOf([row, selection]: unknown[]): Row[] {
+  const several = Array.isArray(selection) ? selection.filter(isRow) : [];
+  if (several.length > 0) return several;
+  return isRow(row) ? [row] : [];
+}
+
+function givenKeys(args: unknown[], keyOf: (node: Row) => string | undefined): string[] {
+  if (typeof args[0] === "string") return [args[0]];
+  return nodesOf(args).flatMap((node) => keyOf(node) ?? []);
+}
+
+/** A row of the Network view stands for the library's entry of that video as well. */
+function ownKey(app: App, node: Row): string | undefined {
+  return node.kind === "network" ? app.network.libraryVideo(node.list.value)?.key : undefined;
+}
+
+function selectedKeys(app: App): string[] {
+  return app.videos.view.selection.flatMap((node) => (node.kind === "video" ? [node.list.value.key] : []));
+}
+
+async function choose<T>(
+  given: T[],
+  selected: T[],
+  all: readonly T[],
+  question: Question<T>,
+  describe: (value: T) => QuickPickItem,
+): Promise<T[]> {
+  const direct = (given.length > 0 ? given : selected).filter(question.filter);
+  if (direct.length > 0) return question.single ? direct.slice(0, 1) : direct;
+  const candidates = all.filter(question.filter);
+  if (candidates.length === 0) {
+    await inform(question.none);
+    return [];
+  }
+  const items = candidates.map((value) => {
+    const { label, description = "" } = describe(value);
+    return { label: withoutIcons(label), description: withoutIcons(description), value };
+  });
+  const options = { placeHolder: question.placeHolder, matchOnDescription: true };
+  if (question.single) {
+    const picked = await window.showQuickPick(items, options);
+    return picked ? [picked.value] : [];
+  }
+  const picked = await window.showQuickPick(items, { ...options, canPickMany: true });
+  return picked?.map((item) => item.value) ?? [];
+}

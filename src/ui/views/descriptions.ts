@@ -1,0 +1,200 @@
+/** What stands beside and in the tooltip of a row. Text of other people goes through `appendText` only. */
+import { l10n, MarkdownString, ThemeColor, ThemeIcon } from "vscode";
+import type { LibraryVideo, NetworkPeer, NetworkVideo, VideoState } from "../../peer/status";
+import { formatFingerprint, shortFingerprint } from "../../wire/fingerprint";
+import type { Fingerprint } from "../../wire/types";
+import { formatBytes, formatDuration, formatPercent, formatRate } from "../format";
+import { explain } from "../messages";
+
+const SEPARATOR = " · ";
+
+/** State first (a narrow side bar cuts the end), then what moves, then the size. */
+export function describeVideo(video: LibraryVideo): string {
+  const percent = formatPercent(video.bytesDone, video.size);
+  switch (video.state) {
+    case "hashing":
+      return l10n.t("preparing {0}", percent);
+    case "checking":
+      return l10n.t("checking {0}", percent);
+    case "downloading":
+      return video.peers === 0
+        ? joined(l10n.t("downloading {0}", percent), l10n.t("waiting for peers"))
+        : joined(l10n.t("downloading {0}", percent), formatRate(video.downRate), peersText(video.peers));
+    case "paused":
+      return joined(l10n.t("paused"), percent);
+    case "failed":
+      return joined(l10n.t("stopped"), video.error ? explain(video.error) : undefined);
+    case "fileMissing":
+      return l10n.t("file missing");
+    case "fileChanged":
+      return l10n.t("file changed");
+    case "ready":
+      return joined(
+        sharingText(video),
+        video.upRate > 0 ? `↑ ${formatRate(video.upRate)}` : undefined,
+        video.upRate > 0 && video.peers > 0 ? peersText(video.peers) : undefined,
+        formatBytes(video.size),
+      );
+  }
+}
+
+function sharingText(video: LibraryVideo): string | undefined {
+  if (!video.shared) return video.origin === "uploaded" ? l10n.t("not shared") : undefined;
+  if (video.audience === "friends") return l10n.t("Friends only");
+  if (video.publishedOn === 0) return l10n.t("waiting for a tracker");
+  return video.audience === "public" ? l10n.t("On Network, public") : l10n.t("On Network");
+}
+
+export function iconOfVideo(video: LibraryVideo): ThemeIcon {
+  switch (video.state) {
+    case "hashing":
+    case "checking":
+      return new ThemeIcon("sync~spin");
+    case "downloading":
+      return new ThemeIcon("cloud-download", new ThemeColor("charts.blue"));
+    case "paused":
+      return new ThemeIcon("debug-pause");
+    case "failed":
+      return new ThemeIcon("error", new ThemeColor("list.errorForeground"));
+    case "fileMissing":
+    case "fileChanged":
+      return new ThemeIcon("warning", new ThemeColor("list.warningForeground"));
+    case "ready":
+      if (!video.shared) return new ThemeIcon("device-camera-video");
+      return new ThemeIcon(video.audience === "public" ? "globe" : "broadcast", new ThemeColor("charts.green"));
+  }
+}
+
+const PARTIAL: readonly VideoState[] = ["hashing", "downloading", "paused", "checking", "failed"];
+
+/** Words that the menus in package.json test, in this order: video, origin, state, sharing, partial?, audience. */
+export function contextOfVideo(video: LibraryVideo): string {
+  return [
+    "video",
+    video.origin,
+    video.state,
+    video.shared ? "shared" : "unshared",
+    ...(PARTIAL.includes(video.state) ? ["partial"] : []),
+    video.audience,
+  ].join(" ");
+}
+
+export function tooltipOfVideo(video: LibraryVideo): MarkdownString {
+  return tooltip(video.title, video.description, [
+    [l10n.t("State"), describeVideo(video)],
+    [l10n.t("Size"), formatBytes(video.size)],
+    [l10n.t("Duration"), durationText(video)],
+    [l10n.t("Resolution"), resolutionText(video)],
+    [l10n.t("Owner"), ownerText(video.owner, video.ownerFingerprint, video.origin === "uploaded")],
+    [l10n.t("File"), video.path],
+  ]);
+}
+
+export function describeNetworkVideo(video: NetworkVideo): string {
+  return joined(
+    ownerName(video),
+    formatBytes(video.size),
+    durationText(video),
+    video.sources === 1 ? l10n.t("1 source") : l10n.t("{0} sources", video.sources),
+  );
+}
+
+/** Always the Peer ID; one's own is marked. */
+function ownerName(video: NetworkVideo): string {
+  return video.mine ? l10n.t("{0} (You)", video.owner) : video.owner;
+}
+
+export function iconOfNetworkVideo(video: NetworkVideo, own: LibraryVideo | undefined): ThemeIcon {
+  if (video.mine) return new ThemeIcon("account", new ThemeColor("charts.green"));
+  if (!own) return new ThemeIcon("device-camera-video");
+  return own.state === "ready" ? new ThemeIcon("pass", new ThemeColor("charts.green")) : iconOfVideo(own);
+}
+
+export function contextOfNetworkVideo(video: NetworkVideo, own: LibraryVideo | undefined): string {
+  const possession = own ? `owned ${own.state}` : "absent";
+  return ["network", video.mine ? "mine" : "theirs", possession, video.audience].join(" ");
+}
+
+export function tooltipOfNetworkVideo(video: NetworkVideo): MarkdownString {
+  return tooltip(video.title, video.description, [
+    [l10n.t("Owner"), ownerText(video.owner, video.ownerFingerprint, video.mine)],
+    [l10n.t("Size"), formatBytes(video.size)],
+    [l10n.t("Duration"), durationText(video)],
+    [l10n.t("Resolution"), resolutionText(video)],
+    [l10n.t("Sources"), String(video.sources)],
+  ]);
+}
+
+export function labelOfPeer(peer: NetworkPeer): string {
+  return peer.self ? l10n.t("{0} (You)", peer.peerId) : peer.peerId;
+}
+
+export function describePeer(peer: NetworkPeer): string {
+  return joined(
+    addressText(peer),
+    shortFingerprint(peer.fingerprint),
+    peer.connected && !peer.self ? l10n.t("connected") : undefined,
+  );
+}
+
+export function tooltipOfPeer(peer: NetworkPeer, now: number): MarkdownString {
+  return tooltip(peer.peerId, "", [
+    [l10n.t("Address"), addressText(peer)],
+    [l10n.t("Fingerprint"), formatFingerprint(peer.fingerprint)],
+    [l10n.t("Online for"), peer.onlineSince > 0 ? agoText(now - peer.onlineSince) : undefined],
+  ]);
+}
+
+export function addressText({ host, port }: { host: string; port: number }): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function agoText(milliseconds: number): string {
+  const minutes = Math.floor(milliseconds / 60_000);
+  if (minutes < 1) return l10n.t("less than a minute");
+  if (minutes < 60) return l10n.t("{0} min", minutes);
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? l10n.t("{0} h {1} min", hours, minutes % 60) : l10n.t("{0} days", Math.floor(hours / 24));
+}
+
+function ownerText(name: string, fingerprint: Fingerprint | "", mine: boolean): string {
+  const shown = mine ? l10n.t("{0} (You)", name) : name;
+  return fingerprint ? joined(shown, shortFingerprint(fingerprint)) : shown;
+}
+
+function durationText({ duration }: { duration?: number }): string | undefined {
+  return duration === undefined ? undefined : formatDuration(duration);
+}
+
+function resolutionText({ width, height }: { width?: number; height?: number }): string | undefined {
+  return width && height ? `${width} × ${height}` : undefined;
+}
+
+function peersText(count: number): string {
+  return count === 1 ? l10n.t("1 peer") : l10n.t("{0} peers", count);
+}
+
+function joined(...parts: (string | undefined)[]): string {
+  return parts.filter(Boolean).join(SEPARATOR);
+}
+
+/** Lines of a tooltip beyond this are noise: a description may have 4000 characters. */
+const MAX_DESCRIPTION_CHARS = 600;
+
+function tooltip(
+  title: string,
+  description: string,
+  rows: [name: string, value: string | undefined][],
+): MarkdownString {
+  const text = new MarkdownString();
+  text.appendMarkdown("**").appendText(title).appendMarkdown("**");
+  if (description) {
+    const cut =
+      description.length > MAX_DESCRIPTION_CHARS ? `${description.slice(0, MAX_DESCRIPTION_CHARS)}…` : description;
+    text.appendMarkdown("\n\n").appendText(cut);
+  }
+  for (const [name, value] of rows) {
+    if (value) text.appendMarkdown("\n\n").appendText(`${name}: ${value}`);
+  }
+  return text;
+}

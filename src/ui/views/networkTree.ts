@@ -1,0 +1,215 @@
+/** Network: every video that trackers and connected peers offer, one's own included, in pages. */
+import {
+  type CancellationToken,
+  type Disposable,
+  EventEmitter,
+  l10n,
+  type TreeDataProvider,
+  TreeItem,
+  TreeItemCollapsibleState,
+  type TreeView,
+  window,
+} from "vscode";
+import type { LibraryVideo, NetworkPage, NetworkQuery, NetworkVideo } from "../../peer/status";
+import type { HostState, WindowService } from "../../rpc/window";
+import { Views } from "../contributions";
+import { phaseOf } from "../host/snapshots";
+import { explain } from "../messages";
+import { networkCondition, refusingTracker, withoutToken } from "./conditions";
+import { contextOfNetworkVideo, describeNetworkVideo, iconOfNetworkVideo, tooltipOfNetworkVideo } from "./descriptions";
+import { LiveQuery } from "./liveQuery";
+import { type ListNode, NodeList } from "./nodeList";
+import { type ActionNode, actionItem, fireChange, moreNode, Pages, setHeader } from "./treeSupport";
+
+export interface NetworkNode {
+  readonly kind: "network";
+  readonly list: ListNode<NetworkVideo>;
+}
+export type NetworkTreeNode = NetworkNode | ActionNode;
+export type NetworkSort = NonNullable<NetworkQuery["sort"]>;
+
+/** The tracker coalesces its news as well; faster than this nobody reads. */
+const QUERY_INTERVAL_MS = 500;
+
+export class NetworkTree implements TreeDataProvider<NetworkTreeNode>, Disposable {
+  readonly view: TreeView<NetworkTreeNode>;
+  private readonly emitter = new EventEmitter<NetworkTreeNode | NetworkTreeNode[] | undefined>();
+  readonly onDidChangeTreeData = this.emitter.event;
+  private readonly searchEmitter = new EventEmitter<void>();
+  readonly onDidChangeSearch = this.searchEmitter.event;
+  private readonly list = new NodeList<NetworkVideo>((video) => `${video.ownerFingerprint}/${video.id}`);
+  private readonly elements = new WeakMap<ListNode<NetworkVideo>, NetworkNode>();
+  private readonly pages = new Pages();
+  private readonly query: LiveQuery<NetworkPage>;
+  private total = 0;
+  private text = "";
+  private sort: NetworkSort = "newest";
+  private state: HostState | undefined;
+  private library = new Map<string, LibraryVideo>();
+  private profileId: string | undefined;
+  private revision: number | undefined;
+
+  constructor(service: WindowService, onError: (error: unknown) => void) {
+    this.query = new LiveQuery({
+      query: () =>
+        service.queryNetwork({ limit: this.pages.limit, sort: this.sort, ...(this.text ? { text: this.text } : {}) }),
+      onAnswer: (page) => this.show(page),
+      onError,
+      intervalMs: QUERY_INTERVAL_MS,
+    });
+    this.view = window.createTreeView(Views.network, {
+      treeDataProvider: this,
+      canSelectMany: true,
+      showCollapseAll: false,
+    });
+  }
+
+  get search(): string {
+    return this.text;
+  }
+  get order(): NetworkSort {
+    return this.sort;
+  }
+  get videos(): NetworkVideo[] {
+    return this.list.nodes.map((node) => node.value);
+  }
+
+  setSearch(text: string): void {
+    if (text === this.text) return;
+    this.text = text;
+    this.searchEmitter.fire();
+    this.ask();
+  }
+
+  setSort(sort: NetworkSort): void {
+    if (sort === this.sort) return;
+    this.sort = sort;
+    this.ask();
+  }
+
+  showMore(): void {
+    this.pages.more();
+    this.query.restart();
+  }
+
+  update(state: HostState): void {
+    this.state = state;
+    const phase = phaseOf(state);
+    if (state.activeId !== this.profileId || (phase !== "running" && phase !== "starting")) {
+      this.profileId = state.activeId;
+      this.revision = undefined;
+      this.query.cancel();
+      this.pages.reset();
+      this.show({ videos: [], total: 0 });
+    }
+    if (phase === "running") {
+      this.refreshOwned(state.snapshot.videos);
+      if (state.snapshot.networkRevision !== this.revision) {
+        this.revision = state.snapshot.networkRevision;
+        this.query.invalidate();
+      }
+    } else {
+      // The engine that comes next counts anew.
+      this.revision = undefined;
+    }
+    this.updateHeader();
+  }
+
+  libraryVideo(video: NetworkVideo): LibraryVideo | undefined {
+    return this.library.get(video.id);
+  }
+
+  getChildren(element?: NetworkTreeNode): NetworkTreeNode[] {
+    if (element) return [];
+    const nodes: NetworkTreeNode[] = this.list.nodes.map((node) => this.elementOf(node));
+    const rest = this.total - nodes.length;
+    return rest > 0 && nodes.length > 0 ? [...nodes, moreNode(Views.network, rest)] : nodes;
+  }
+
+  getParent(): undefined {
+    return undefined;
+  }
+
+  getTreeItem(element: NetworkTreeNode): TreeItem {
+    if (element.kind === "action") return actionItem(element);
+    const video = element.list.value;
+    const own = this.libraryVideo(video);
+    const item = new TreeItem(video.title, TreeItemCollapsibleState.None);
+    item.id = `network/${element.list.key}`;
+    item.description = describeNetworkVideo(video);
+    item.iconPath = iconOfNetworkVideo(video, own);
+    item.contextValue = contextOfNetworkVideo(video, own);
+    item.accessibilityInformation = { label: `${video.title}, ${item.description}` };
+    return item;
+  }
+
+  resolveTreeItem(item: TreeItem, element: NetworkTreeNode, _token: CancellationToken): TreeItem {
+    if (element.kind === "network") item.tooltip = tooltipOfNetworkVideo(element.list.value);
+    return item;
+  }
+
+  dispose(): void {
+    this.view.dispose();
+    this.emitter.dispose();
+    this.searchEmitter.dispose();
+  }
+
+  private ask(): void {
+    this.pages.reset();
+    this.query.restart();
+    this.updateHeader();
+  }
+
+  private show(page: NetworkPage): void {
+    // Right after a start nobody has answered yet: what the same profile showed before stays until somebody has.
+    const early = page.total === 0 && !this.text && this.state?.wanted && !this.state.snapshot.networkKnown;
+    if (early && this.state && networkCondition(this.state) === "loading" && phaseOf(this.state) === "running") return;
+    const change = this.list.update(page.videos);
+    const structure = change.structure || page.total !== this.total;
+    this.total = page.total;
+    fireChange<NetworkTreeNode, NetworkVideo>(
+      this.emitter,
+      { ...change, structure },
+      { parent: undefined, node: (changed) => this.elementOf(changed) },
+    );
+    this.updateHeader();
+  }
+
+  /** A row shows whether its video is in the library, which the network does not know. */
+  private refreshOwned(videos: readonly LibraryVideo[]): void {
+    const before = this.library;
+    this.library = new Map(videos.flatMap((video) => (video.id ? [[video.id, video] as const] : [])));
+    const changed = this.list.nodes.filter(
+      ({ value }) => before.get(value.id)?.state !== this.library.get(value.id)?.state,
+    );
+    if (changed.length > 0) this.emitter.fire(changed.map((node) => this.elementOf(node)));
+  }
+
+  private elementOf(list: ListNode<NetworkVideo>): NetworkNode {
+    let element = this.elements.get(list);
+    if (!element) {
+      element = { kind: "network", list };
+      this.elements.set(list, element);
+    }
+    return element;
+  }
+
+  /** A message hides the welcome view, so that there is one over an empty list only where it says all. */
+  private updateHeader(): void {
+    const { state } = this;
+    const running = state !== undefined && phaseOf(state) === "running";
+    const refusing = running ? refusingTracker(state) : undefined;
+    const silent = running && networkCondition(state) === "noTracker";
+    const where = state?.snapshot.peer.trackers.map((tracker) => withoutToken(tracker.address)).join(", ") ?? "";
+    const filter = this.text ? l10n.t("“{0}”: {1} found", this.text, this.total) : undefined;
+    let message: string | undefined;
+    if (refusing?.error) message = `${withoutToken(refusing.address)}: ${explain(refusing.error)}`;
+    else if (silent && this.list.nodes.length > 0) message = l10n.t("No tracker answers at {0}; trying again.", where);
+    else if (running && state.snapshot.unreachable) {
+      message = explain({ code: "unreachable", message: "", data: { port: state.snapshot.peer.port } });
+    }
+    const description = silent && !refusing ? l10n.t("{0} does not answer", where) : undefined;
+    const shown = filter ?? description;
+    setHeader(this.view, { ...(message ? { message } : {}), ...(shown ? { description: shown } : {}) });
+  }
+}
