@@ -7,7 +7,7 @@
 //   --no-open    only print the address of the VS Code in the browser
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -16,15 +16,17 @@ import { runHeadless } from "./headless.mjs";
 import { ensureDependencies, ROOT } from "./install.mjs";
 import { Program } from "./program.mjs";
 import { outputOf, run } from "./run.mjs";
-import { startVscodeServer } from "./vscodeServer.mjs";
+import { keepSettings, startVscodeServer } from "./vscodeServer.mjs";
 
 const TRACKER_PORT = 6000;
 const TRACKER_HTTP_PORT = 6080;
-/** Fixed where it is free: the browser keeps profiles by address, and they should still be there the next time. */
+/** Of the first person's window. It is kept where it is free: the browser stores profiles by address. */
 const WINDOW_PORT = 8600;
 const START_TIMEOUT_MS = 20_000;
 /** What this command stores: git ignores it, and removing it starts afresh. */
 const DATA = join(ROOT, ".cache", "start");
+/** Where the tracker of an `npm start` that runs is to be found, for the next person. */
+const TRACKER_FILE = join(DATA, "tracker-address");
 const VSIX = join(ROOT, "out", "streamlet.vsix");
 const CLIP = join(ROOT, "test", "fixtures", "clip.mp4");
 const CLIP_TITLE = "A short clip";
@@ -50,9 +52,15 @@ async function main() {
     },
   });
   if (values.as !== undefined && !/^[\w.-]{1,32}$/.test(values.as)) throw new Error("--as takes a simple name.");
+  if (values.as !== undefined && !existsSync(TRACKER_FILE)) {
+    throw new Error("Nothing is started yet: run `npm start` in another terminal first, and leave it running.");
+  }
   await ensureDependencies();
-  console.log("Building ...");
-  await run(process.execPath, ["esbuild.mjs"], { cwd: ROOT });
+  // A second person uses what the first start has built: it is running from there.
+  if (values.as === undefined) {
+    console.log("Building ...");
+    await run(process.execPath, ["esbuild.mjs"], { cwd: ROOT });
+  }
   if (values.headless) return runHeadless();
 
   for (const [signal, code] of [
@@ -65,18 +73,27 @@ async function main() {
       void stopAll().then(() => process.exit(code));
     });
   }
-  await run(process.execPath, [join("tools", "package.mjs"), "--out", VSIX], { cwd: ROOT, quiet: true });
-  const tracker = values.as === undefined ? await startTracker() : `localhost:${TRACKER_PORT}`;
-  if (values.as === undefined) await startDemoPeer(tracker);
+  let tracker;
+  if (values.as === undefined) {
+    await run(process.execPath, [join("tools", "package.mjs"), "--out", VSIX], { cwd: ROOT, quiet: true });
+    tracker = await startTracker();
+    await startDemoPeer(tracker);
+  } else {
+    tracker = readFileSync(TRACKER_FILE, "utf8");
+  }
   const folder = join(DATA, values.as ?? "me");
   mkdirSync(join(folder, "folder"), { recursive: true });
+  const settings = { "streamlet.defaultTrackers": [tracker] };
   const desktop = !values.browser && (await hasDesktopCode());
-  const opened = desktop ? await openDesktop(folder) : await openBrowser(folder, !values["no-open"]);
+  const opened = desktop
+    ? await openDesktop(folder, settings)
+    : await openBrowser(folder, settings, !values["no-open"]);
   printSteps(opened, tracker);
 }
 
 /** Starts a tracker on the usual port, or a free one. Returns its address as a profile names it. */
 async function startTracker() {
+  mkdirSync(DATA, { recursive: true });
   const port = (await isFree(TRACKER_PORT)) ? TRACKER_PORT : 0;
   const httpPort = (await isFree(TRACKER_HTTP_PORT)) ? TRACKER_HTTP_PORT : 0;
   const args = ["--port", `${port}`, "--http-port", `${httpPort}`, "--data", join(DATA, "tracker")];
@@ -84,8 +101,11 @@ async function startTracker() {
   stops.push(() => tracker.stop());
   const ready = await tracker.event("ready", START_TIMEOUT_MS);
   const taken = port === 0 ? ` (another program uses port ${TRACKER_PORT}; yours is ${ready.port})` : "";
-  console.log(`Tracker:    localhost:${ready.port}${taken}`);
-  return `localhost:${ready.port}`;
+  const address = `localhost:${ready.port}`;
+  console.log(`Tracker:    ${address}${taken}`);
+  writeFileSync(TRACKER_FILE, address);
+  stops.push(async () => rmSync(TRACKER_FILE, { force: true }));
+  return address;
 }
 
 async function startDemoPeer(tracker) {
@@ -114,8 +134,9 @@ async function hasDesktopCode() {
 }
 
 /** The desktop VS Code, with data and extensions of its own: the person's own VS Code stays as it is. */
-async function openDesktop(folder) {
+async function openDesktop(folder, settings) {
   const data = join(folder, "desktop");
+  keepSettings(join(data, "User"), settings);
   const dirs = ["--user-data-dir", data, "--extensions-dir", join(data, "extensions")];
   // VS Code refuses to run as root without it.
   const asRoot = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
@@ -145,13 +166,18 @@ function codeOutput(args) {
 }
 
 /** The same VS Code as a page of the browser. */
-async function openBrowser(folder, open) {
-  await ensureHost();
-  const token = keptToken(join(folder, "token"));
-  const options = { dataDir: join(folder, "browser"), vsix: [VSIX], token };
+async function openBrowser(folder, settings, open) {
+  await ensureHost().catch((error) => {
+    throw new Error(
+      `${error.message}\nOr put the desktop VS Code on the PATH: in it, run "Shell Command: Install 'code' command in PATH".`,
+    );
+  });
+  const token = kept(join(folder, "token"), randomBytes(16).toString("hex"));
+  const options = { dataDir: join(folder, "browser"), vsix: [VSIX], token, settings };
   mkdirSync(options.dataDir, { recursive: true });
-  const port = (await isFree(WINDOW_PORT)) ? WINDOW_PORT : 0;
-  const server = await startVscodeServer({ ...options, port });
+  const wanted = Number(kept(join(folder, "port"), `${(await isFree(WINDOW_PORT)) ? WINDOW_PORT : 0}`));
+  const server = await startVscodeServer({ ...options, port: (await isFree(wanted)) ? wanted : 0 });
+  writeFileSync(join(folder, "port"), `${server.port}`);
   stops.push(() => server.stop());
   void server.exited.then(() => {
     if (!stopping) console.error("VS Code's server has ended. Press Ctrl+C and start again.");
@@ -162,9 +188,9 @@ async function openBrowser(folder, open) {
   return open ? "the browser tab with the address above" : "the address above";
 }
 
-/** Nobody else on this machine may open the window; the address stays the same between starts. */
-function keptToken(file) {
-  if (!existsSync(file)) writeFileSync(file, randomBytes(16).toString("hex"), { mode: 0o600 });
+/** What `file` holds since an earlier start, or now: the window's address stays the same, and nobody else can open it. */
+function kept(file, value) {
+  if (!existsSync(file)) writeFileSync(file, value, { mode: 0o600 });
   return readFileSync(file, "utf8");
 }
 
@@ -189,13 +215,9 @@ function isFree(port) {
 }
 
 function printSteps(where, tracker) {
-  const trackerStep =
-    tracker === `localhost:${TRACKER_PORT}`
-      ? ""
-      : `\n     Put ${tracker} under Trackers: port ${TRACKER_PORT} was taken.`;
   console.log(`
 In ${where}:
-  1. Click the Streamlet icon in the activity bar, then "Create Profile". Any Peer ID will do.${trackerStep}
+  1. Click the Streamlet icon in the activity bar, then "Create Profile". Any Peer ID will do; the tracker is ${tracker}.
   2. Under Network there is "${CLIP_TITLE}" by Demo. Download it; it appears under My Videos.
   3. Upload a video of your own: the button on My Videos, or drop a file there.
 

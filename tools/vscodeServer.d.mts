@@ -35,5 +35,5 @@ export interface VscodeServer {
 
 export const QUIET_SETTINGS: Record<string, unknown>;
 export function startVscodeServer(options: ServerOptions): Promise<VscodeServer>;
-export function writeSettings(dataDir: string, settings: Record<string, unknown>): void;
+export function keepSettings(userDir: string, settings?: Record<string, unknown>): void;
 export function removeDataDir(dataDir: string): void;

@@ -1,7 +1,7 @@
 // Starts a real VS Code whose window is a browser page (see ensureHost.mjs). Node built-ins only.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { installedHost } from "./ensureHost.mjs";
 import { startFront } from "./vscodeFront.mjs";
@@ -35,7 +35,7 @@ export async function startVscodeServer(options) {
   const host = installedHost();
   const home = join(dataDir, "home");
   mkdirSync(home, { recursive: true });
-  writeSettings(dataDir, { ...QUIET_SETTINGS, ...options.settings });
+  keepSettings(join(dataDir, "data", "User"), options.settings);
 
   const env = { ...cleanEnvironment(), HOME: home, EXTENSIONS_GALLERY: '{"serviceUrl":""}', ...options.env };
   const dirs = ["--server-data-dir", dataDir, "--extensions-dir", join(dataDir, "extensions")];
@@ -82,11 +82,20 @@ export async function startVscodeServer(options) {
   };
 }
 
-/** Writes the user's settings.json of a server that is not running yet, or tells a running one to take new values. */
-export function writeSettings(dataDir, settings) {
-  const user = join(dataDir, "data", "User");
-  mkdirSync(user, { recursive: true });
-  writeFileSync(join(user, "settings.json"), `${JSON.stringify(settings, undefined, 2)}\n`);
+/**
+ * Puts `settings`, and the quiet ones where the person has not chosen otherwise, into the settings.json of a VS Code that is
+ * not running. A file that is not plain JSON (comments) has been edited by hand and stays as it is.
+ */
+export function keepSettings(userDir, settings = {}) {
+  const file = join(userDir, "settings.json");
+  mkdirSync(userDir, { recursive: true });
+  let chosen = {};
+  try {
+    chosen = JSON.parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    if (error.code !== "ENOENT") return;
+  }
+  writeFileSync(file, `${JSON.stringify({ ...QUIET_SETTINGS, ...chosen, ...settings }, undefined, 2)}\n`);
 }
 
 /** Removes a folder that a server has just let go of: a process in its last moments may still write into it. */
