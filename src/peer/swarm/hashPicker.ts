@@ -158,7 +158,7 @@ export class HashPicker {
   private onLeaves(connection: PeerConnection, message: Hashes): void {
     const active = this.host.activePiece(Math.floor(message.index / this.content.blocksPerPiece));
     if (!active || active.leavesAskedOf !== connection || message.length !== this.content.leafWidth()) return;
-    this.proveLeaves(active, message.hashes.slice(0, message.length * HASH_BYTES), connection);
+    this.proveLeaves(active, new Uint8Array(message.hashes.subarray(0, message.length * HASH_BYTES)), connection);
   }
 
   private proveLeaves(active: ActivePiece, hashes: Uint8Array, from: PeerConnection): void {

@@ -41,7 +41,7 @@ export class MetadataExchange {
     if (message.piece >= fetching.pieces.length || message.data.length !== expected) {
       throw new StreamletError("bad-message", "The peer sent metadata of a wrong size.");
     }
-    fetching.pieces[message.piece] = message.data.slice();
+    fetching.pieces[message.piece] = new Uint8Array(message.data);
     if (fetching.pieces.some((piece) => piece === undefined)) return;
     this.fetching = undefined;
     const bytes = Buffer.concat(fetching.pieces as Uint8Array[]);

@@ -419,7 +419,7 @@ export class PeerConnection implements WireSink {
 
   private setRemote(what: "all" | "none" | Uint8Array): void {
     if (!this.host.content()) {
-      this.haveAllBeforeContent = typeof what === "string" ? what : what.slice();
+      this.haveAllBeforeContent = typeof what === "string" ? what : new Uint8Array(what);
       return;
     }
     const count = this.pieceCount();
