@@ -20,7 +20,7 @@ const RULE = "-".repeat(100);
  *
  * @param {{outputs: Record<string, {inputs: Record<string, {bytesInOutput: number}>}>, inputs: object}[]} metafiles
  * @returns {string}
- * @throws {Error} for a package without a license text
+ * @throws {Error} for a package whose license text is not to be had
  */
 export function noticesFor(metafiles) {
   const packages = new Map();
@@ -51,11 +51,20 @@ function packageFolder(path) {
 }
 
 function describePackage(folder) {
-  const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  const { name, version, license, author } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
   const files = readdirSync(folder).filter((file) => /^(licen[cs]e|notice|copying)/i.test(file));
-  if (files.length === 0) throw new Error(`${name} has no license file: ${folder}`);
-  const text = files.sort().map((file) => readFileSync(join(folder, file), "utf8").replaceAll("\r\n", "\n").trim());
-  return { title: `${name} ${version}`, license, text: text.join("\n\n") };
+  const texts = files.sort().map((file) => readFileSync(join(folder, file), "utf8").replaceAll("\r\n", "\n").trim());
+  if (texts.length === 0) texts.push(standardText(name, license, author));
+  return { title: `${name} ${version}`, license, text: texts.join("\n\n") };
+}
+
+/** Some packages name their license and do not contain it. The MIT text is the one of this project, but for the name. */
+function standardText(name, license, author) {
+  const holder = typeof author === "string" ? author : author?.name;
+  if (license !== "MIT" || !holder) throw new Error(`The license text of ${name} (${license}) is missing.`);
+  return readFileSync(join(ROOT, "LICENSE"), "utf8")
+    .trim()
+    .replace(/^Copyright .*$/m, `Copyright (c) ${holder}`);
 }
 
 /**
