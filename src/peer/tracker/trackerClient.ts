@@ -1,9 +1,35 @@
 import type { KeyObject } from "node:crypto";
-import { StreamletError } from "../../wire/errors";
-import type { CatalogQuery, CatalogRow, DirectoryPeer, DirectoryQuery, RecordKey } from "../../wire/trackerMessages";
+import { type ErrorData, StreamletError } from "../../wire/errors";
+import { parseTrackerAddress, type TrackerAddress } from "../../wire/trackerAddress";
+import {
+  type AnswerTo,
+  type CatalogQuery,
+  type CatalogRow,
+  type DirectoryPeer,
+  type DirectoryQuery,
+  MAX_KEYS_PER_MESSAGE,
+  MAX_SWARM_PEERS,
+  type RecordKey,
+} from "../../wire/trackerMessages";
 import type { Fingerprint, VideoId } from "../../wire/types";
-import type { Clock } from "../clock";
+import { type Clock, systemClock } from "../clock";
 import type { TrackerStatus } from "../status";
+import { reconnectDelay, refusedDelay } from "./backoff";
+import { type Batch, DesiredState, type SignedRecord } from "./desiredState";
+import { Emitter } from "./emitter";
+import { type Answer, errorOf, type Request, TrackerLink } from "./trackerLink";
+
+export type { SignedRecord } from "./desiredState";
+
+/** Batches under way at once: a replay of thousands of records must not wait for a round trip after each hundred. */
+const BATCHES_UNDERWAY = 4;
+/** After a failed batch that did not say when to come back. */
+const BATCH_RETRY_MS = 5_000;
+/** A request that is told to come back this soon is sent again, so often. */
+const PATIENCE_MS = 2_000;
+const PATIENT_TRIES = 3;
+/** Sources that are asked for unless it is said otherwise: more than a swarm connects to at once. */
+const DEFAULT_SOURCES = 50;
 
 /** What of an identity proves who one is to a tracker; `Identity` of identity.ts fits. */
 export interface TrackerIdentity {
@@ -21,14 +47,10 @@ export interface TrackerClientOptions {
   /** The port that is listened on now; 0 = none. Read at each hello. */
   port: () => number;
   clock?: Clock;
+  /** Milliseconds since the epoch, for `retryAt`. */
+  wallClock?: () => number;
   /** 0 <= x < 1, for the jitter of reconnects. */
   random?: () => number;
-}
-
-/** A signed record (records.ts) with the id that it speaks of, so that it need not be parsed again. */
-export interface SignedRecord {
-  id: VideoId;
-  record: Uint8Array;
 }
 
 export interface PeerAddress {
@@ -68,99 +90,290 @@ export interface CallbackRequest extends PeerAddress {
   id: VideoId;
 }
 
-type Unsubscribe = () => void;
-const notBuilt = (): never => {
-  throw new StreamletError("internal", "The tracker client is not complete.");
-};
-
 /**
  * One tracker of a profile. One says what shall be true there (`setPublished`, `setAnnounced` ...); the client makes it so,
  * and again after every reconnect. Requests reject at once with tracker-unreachable while it is not online.
  */
 export class TrackerClient {
-  constructor(readonly options: TrackerClientOptions) {}
+  readonly #address: TrackerAddress;
+  readonly #clock: Clock;
+  readonly #desired = new DesiredState();
+  readonly #didChangeStatus = new Emitter<TrackerStatus>();
+  readonly #didChangeCatalog = new Emitter<void>();
+  readonly #didChangeDirectory = new Emitter<void>();
+  readonly #didAcknowledge = new Emitter<VideoId>();
+  readonly #didRefuse = new Emitter<[VideoId, StreamletError]>();
+  readonly #didRequestCallback = new Emitter<CallbackRequest>();
+  #status: TrackerStatus;
+  #link: TrackerLink | undefined;
+  #observedHost: string | undefined;
+  #running = false;
+  #failures = 0;
+  #awaySince: number;
+  #underway = 0;
+  #paused = false;
+  #cancelRetry: () => void = () => {};
+  #cancelPause: () => void = () => {};
 
+  /** Errors: invalid-argument when the address is none. */
+  constructor(readonly options: TrackerClientOptions) {
+    this.#address = parseTrackerAddress(options.address);
+    this.#clock = options.clock ?? systemClock;
+    this.#awaySince = this.#clock.now();
+    this.#status = { address: this.#address.display, state: "connecting" };
+  }
+
+  /** As the profile writes it, without the token. */
   get address(): string {
-    return notBuilt();
+    return this.#address.display;
   }
   get status(): TrackerStatus {
-    return notBuilt();
+    return this.#status;
   }
   /** One's own address as the tracker sees it; undefined before the first welcome. */
   get observedHost(): string | undefined {
-    return notBuilt();
+    return this.#observedHost;
   }
 
   start(): void {
-    notBuilt();
+    if (this.#running) return;
+    this.#running = true;
+    this.#awaySince = this.#clock.now();
+    this.#connect();
   }
+
   /** Goodbye: resolves when the tracker has closed, or after 1 s. */
-  stop(): Promise<void> {
-    return notBuilt();
+  async stop(): Promise<void> {
+    if (!this.#running) return;
+    this.#running = false;
+    this.#cancelRetry();
+    this.#cancelPause();
+    this.#setStatus({ state: "connecting" });
+    const link = this.#link;
+    this.#link = undefined;
+    await link?.close();
   }
+
   /** Resolves true once online, false after `timeoutMs`, or at once when stopped. */
-  waitOnline(_timeoutMs: number): Promise<boolean> {
-    return notBuilt();
+  waitOnline(timeoutMs: number): Promise<boolean> {
+    if (this.#status.state === "online") return Promise.resolve(true);
+    if (!this.#running) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      const finish = (online: boolean) => {
+        unsubscribe();
+        cancel();
+        resolve(online);
+      };
+      const unsubscribe = this.onDidChangeStatus(({ state }) => {
+        if (state === "online") finish(true);
+        else if (!this.#running) finish(false);
+      });
+      const cancel = this.#clock.after(timeoutMs, () => finish(false));
+    });
   }
 
   /** The whole set, newest record of each id; renewing is calling it again with newer records. */
-  setPublished(_records: readonly SignedRecord[]): void {
-    notBuilt();
+  setPublished(records: readonly SignedRecord[]): void {
+    this.#desired.setPublished(records);
+    this.#tell();
   }
   /** Withdrawals to tell until they expire. */
-  setWithdrawn(_records: readonly SignedRecord[]): void {
-    notBuilt();
+  setWithdrawn(records: readonly SignedRecord[]): void {
+    this.#desired.setWithdrawn(records);
+    this.#tell();
   }
   /** The whole sets: `have` = holds all or some of it, `want` = is downloading; an id may be in both. */
-  setAnnounced(_sets: { have: readonly VideoId[]; want: readonly VideoId[] }): void {
-    notBuilt();
+  setAnnounced(sets: { have: readonly VideoId[]; want: readonly VideoId[] }): void {
+    this.#desired.setAnnounced(sets);
+    this.#tell();
   }
   /** The record (or withdrawal) set last for this id has been accepted on the present connection. */
-  isAcknowledged(_id: VideoId): boolean {
-    return notBuilt();
+  isAcknowledged(id: VideoId): boolean {
+    return this.#status.state === "online" && this.#desired.isAcknowledged(id);
   }
 
-  query(_query: CatalogQuery): Promise<CatalogRows> {
-    return notBuilt();
+  async query(query: CatalogQuery): Promise<CatalogRows> {
+    return this.#ask({ type: "query", query }, "page");
   }
+
   /** Signed records, unverified; keys that the tracker does not know are left out. */
-  records(_keys: readonly RecordKey[]): Promise<Uint8Array[]> {
-    return notBuilt();
-  }
-  /** Peers of a video, oneself left out: by id, by its first 20 bytes (40 hex digits), or by v1 info-hash. */
-  sources(_hash: string, _limit?: number): Promise<SourceAddress[]> {
-    return notBuilt();
-  }
-  directory(_query: DirectoryQuery): Promise<DirectoryRows> {
-    return notBuilt();
-  }
-  /** Gives the name up; the client is stopped by it. */
-  releaseName(): Promise<void> {
-    return notBuilt();
-  }
-  /** Asks a peer that cannot be reached to dial this one. Errors: unreachable (not online there), rate-limited. */
-  requestCallback(_to: Fingerprint, _id: VideoId): Promise<void> {
-    return notBuilt();
+  async records(keys: readonly RecordKey[]): Promise<Uint8Array[]> {
+    const found: Uint8Array[] = [];
+    let next = 0;
+    while (next < keys.length) {
+      const part = keys.slice(next, next + MAX_KEYS_PER_MESSAGE);
+      const { records, answered } = await this.#ask({ type: "records", keys: part }, "records");
+      for (const record of records) found.push(Buffer.from(record, "base64"));
+      // A tracker that looks nothing up would be asked for ever.
+      if (answered === 0) break;
+      next += Math.min(answered, part.length);
+    }
+    return found;
   }
 
-  onDidChangeStatus(_listener: (status: TrackerStatus) => void): Unsubscribe {
-    return notBuilt();
+  /** Peers of a video, oneself left out: by id, by its first 20 bytes (40 hex digits), or by v1 info-hash. */
+  async sources(hash: string, limit = DEFAULT_SOURCES): Promise<SourceAddress[]> {
+    const { peers } = await this.#ask({ type: "peers", hash, limit: Math.min(limit, MAX_SWARM_PEERS) }, "peers");
+    return peers;
   }
+
+  async directory(query: DirectoryQuery): Promise<DirectoryRows> {
+    return this.#ask({ type: "directory", query }, "directory");
+  }
+
+  /** Gives the name up; the client is stopped by it. */
+  async releaseName(): Promise<void> {
+    await this.#ask({ type: "release" }, "done");
+    await this.stop();
+  }
+
+  /** Asks a peer that cannot be reached to dial this one. Errors: unreachable (not online there), rate-limited. */
+  async requestCallback(to: Fingerprint, id: VideoId): Promise<void> {
+    await this.#ask({ type: "callback", to, id }, "done");
+  }
+
+  readonly onDidChangeStatus = this.#didChangeStatus.on;
   /** At most once a second; also after each reconnect. */
-  onDidChangeCatalog(_listener: () => void): Unsubscribe {
-    return notBuilt();
+  onDidChangeCatalog(listener: () => void): () => void {
+    return this.#didChangeCatalog.on(listener);
   }
-  onDidChangeDirectory(_listener: () => void): Unsubscribe {
-    return notBuilt();
+  onDidChangeDirectory(listener: () => void): () => void {
+    return this.#didChangeDirectory.on(listener);
   }
-  onDidAcknowledge(_listener: (id: VideoId) => void): Unsubscribe {
-    return notBuilt();
+  readonly onDidAcknowledge = this.#didAcknowledge.on;
+  /** The tracker refuses a record (bad-record, refused-video, too-many ...): it is not sent again before it changes. */
+  onDidRefuse(listener: (id: VideoId, error: StreamletError) => void): () => void {
+    return this.#didRefuse.on(([id, error]) => listener(id, error));
   }
-  /** The tracker refuses a record for good (bad-record, refused-video, too-many ...). */
-  onDidRefuse(_listener: (id: VideoId, error: StreamletError) => void): Unsubscribe {
-    return notBuilt();
+  readonly onDidRequestCallback = this.#didRequestCallback.on;
+
+  #setStatus(status: Omit<TrackerStatus, "address">): void {
+    this.#status = { address: this.#address.display, ...status };
+    this.#didChangeStatus.fire(this.#status);
   }
-  onDidRequestCallback(_listener: (from: CallbackRequest) => void): Unsubscribe {
-    return notBuilt();
+
+  #connect(): void {
+    const { identity, peerId, port } = this.options;
+    const link: TrackerLink = new TrackerLink({
+      address: this.#address,
+      identity,
+      peerId,
+      port: port(),
+      clock: this.#clock,
+      onWelcome: (welcome) => this.#onWelcome(link, welcome),
+      onChanged: ({ catalog, directory }) => {
+        if (catalog !== undefined) this.#didChangeCatalog.fire();
+        if (directory !== undefined) this.#didChangeDirectory.fire();
+      },
+      onCallback: ({ from, peerId: name, host, port: theirs, id }) => {
+        this.#didRequestCallback.fire({ fingerprint: from, peerId: name, host, port: theirs, id });
+      },
+      onEnd: (error) => this.#onEnd(error),
+    });
+    this.#link = link;
+  }
+
+  #onWelcome(link: TrackerLink, { host }: AnswerTo<"welcome">): void {
+    this.#failures = 0;
+    this.#observedHost = host;
+    this.#underway = 0;
+    this.#paused = false;
+    this.#desired.restart();
+    // The answer is of no interest: the first `changed` comes at once, and if all fails so does the link.
+    link.request({ type: "subscribe", catalog: true, directory: true }, "done").catch(() => {});
+    this.#setStatus({ state: "online" });
+    this.#tell();
+  }
+
+  #onEnd(error: StreamletError): void {
+    this.#link = undefined;
+    this.#cancelPause();
+    if (!this.#running) return;
+    const wasOnline = this.#status.state === "online";
+    if (wasOnline) this.#awaySince = this.#clock.now();
+    const random = (this.options.random ?? Math.random)();
+    const passing = error.code === "tracker-unreachable";
+    const retryAfterMs = error.data?.retryAfterMs;
+    const delay = passing
+      ? reconnectDelay(this.#failures, this.#clock.now() - this.#awaySince, random)
+      : refusedDelay(typeof retryAfterMs === "number" ? retryAfterMs : undefined, random);
+    this.#failures++;
+    this.#cancelRetry = this.#clock.after(delay, () => this.#connect());
+    // One lost connection is no failure yet: the next try is only moments away.
+    if (wasOnline && passing) this.#setStatus({ state: "connecting" });
+    else {
+      const retryAt = Math.round((this.options.wallClock ?? Date.now)() + delay);
+      this.#setStatus({ state: "failed", error: error.toInfo(), retryAt });
+    }
+  }
+
+  /** Tells the tracker what it does not know yet, a few batches at a time. */
+  #tell(): void {
+    const link = this.#link;
+    while (link?.isOpen && !this.#paused && this.#underway < BATCHES_UNDERWAY) {
+      const batch = this.#desired.next();
+      if (!batch) return;
+      this.#underway++;
+      this.#send(link, batch).then(
+        () => {
+          if (link !== this.#link) return;
+          this.#underway--;
+          this.#tell();
+        },
+        // #send handles every failure of the tracker; what is left is a fault of this program.
+        (error) => {
+          queueMicrotask(() => {
+            throw error;
+          });
+        },
+      );
+    }
+  }
+
+  async #send(link: TrackerLink, batch: Batch): Promise<void> {
+    const isRecords = batch.message.type !== "announce";
+    let results: AnswerTo<"results">["results"] = [];
+    try {
+      const answer: Answer = await link.request(batch.message, isRecords ? "results" : "done");
+      if (answer.type === "results") results = answer.results;
+    } catch (error) {
+      batch.onFailure();
+      if (link !== this.#link) return;
+      const retryAfterMs = error instanceof StreamletError ? error.data?.retryAfterMs : undefined;
+      this.#paused = true;
+      this.#cancelPause = this.#clock.after(typeof retryAfterMs === "number" ? retryAfterMs : BATCH_RETRY_MS, () => {
+        this.#paused = false;
+        this.#tell();
+      });
+      return;
+    }
+    for (const { id, result } of batch.onAnswer(results)) {
+      if (!result.error) this.#didAcknowledge.fire(id);
+      else {
+        const { code, message, data } = errorOf(result.error);
+        const known: ErrorData = { ...data };
+        if (result.newest !== undefined) known.newest = result.newest;
+        this.#didRefuse.fire([id, new StreamletError(code, message, { data: known })]);
+      }
+    }
+  }
+
+  async #ask<T extends Answer["type"]>(request: Request, type: T): Promise<AnswerTo<T>> {
+    for (let attempt = 1; ; attempt++) {
+      const link = this.#link;
+      if (!link?.isOpen) {
+        throw new StreamletError("tracker-unreachable", `No tracker answers at ${this.#address.display}.`, {
+          data: { address: this.#address.display },
+        });
+      }
+      try {
+        return await link.request(request, type);
+      } catch (error) {
+        const wait =
+          error instanceof StreamletError && error.code === "rate-limited" ? error.data?.retryAfterMs : undefined;
+        if (typeof wait !== "number" || wait > PATIENCE_MS || attempt >= PATIENT_TRIES) throw error;
+        await new Promise<void>((resolve) => this.#clock.after(wait, resolve));
+      }
+    }
   }
 }
