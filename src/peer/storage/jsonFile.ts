@@ -35,9 +35,13 @@ export async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<J
   return { state: "damaged", text, keptAt: await keepAside(path), reason };
 }
 
-/** Renames a file to `<path>.damaged-<time>` and returns that name. Errors: write-failed. */
-export async function keepAside(path: string): Promise<string> {
-  const keptAt = `${path}.damaged-${new Date().toISOString().replace(/[:.]/g, "-")}`;
+/** Name under which a damaged file is kept. */
+export function damagedName(path: string): string {
+  return `${path}.damaged-${new Date().toISOString().replace(/[:.]/g, "-")}`;
+}
+
+async function keepAside(path: string): Promise<string> {
+  const keptAt = damagedName(path);
   try {
     await rename(path, keptAt);
   } catch (error) {

@@ -6,7 +6,7 @@ import { nanoid } from "nanoid";
 import { type ErrorInfo, StreamletError } from "../../wire/errors";
 import type { VideoId } from "../../wire/types";
 import { fileError, systemCode } from "./fileErrors";
-import { keepAside, readJson, writeAtomic, writeJson } from "./jsonFile";
+import { damagedName, readJson, writeAtomic, writeJson } from "./jsonFile";
 import { EXTRA_FIELDS, EXTRAS, formatLibrary, type LibraryEntry, parseLibrary } from "./libraryEntry";
 
 export type { LibraryEntry } from "./libraryEntry";
@@ -269,7 +269,7 @@ export class Library {
       if (!this.#entries.has(entry.key)) this.#entries.set(entry.key, entry);
     }
     const fromCopy = this.#entries.size - whole;
-    const keptAt = damage === undefined ? undefined : await keepAside(this.#path);
+    const keptAt = damage === undefined ? undefined : await this.#copyAside();
     const what = damage === undefined ? "was missing" : `was damaged (${damage})`;
     const got = `${whole} videos were read from it and ${fromCopy} from its last good copy`;
     const kept = keptAt ? ` The damaged file is kept as ${keptAt}.` : "";
@@ -278,8 +278,20 @@ export class Library {
       message: `The library ${this.#path} ${what}: ${got}.${kept} Check My Videos, and add what is missing again.`,
       data: { path: this.#path, ...(keptAt ? { keptAt } : {}), recovered: this.#entries.size },
     });
+    this.#backupAt = performance.now(); // the damaged file must not become the last good copy
     this.#dirty = true;
     await this.flush();
+  }
+
+  /** A copy: the damaged file stays in place until the repaired one replaces it, so that a kill in between changes nothing. */
+  async #copyAside(): Promise<string> {
+    const keptAt = damagedName(this.#path);
+    try {
+      await copyFile(this.#path, keptAt);
+    } catch (error) {
+      throw fileError(error, "write", keptAt);
+    }
+    return keptAt;
   }
 
   async #loadExtras(key: string): Promise<void> {
