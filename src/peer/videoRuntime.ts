@@ -180,7 +180,6 @@ export class VideoRuntime {
     await this.activate();
     const active = this.active;
     if (!active || this.closed || !this.isDownloading) return;
-    this.engine.library.update(this.key, { error: undefined });
     this.stopFinding?.();
     const find = () => {
       this.judgeReach();
@@ -474,6 +473,8 @@ export class VideoRuntime {
   }
 
   private async deactivate(): Promise<void> {
+    this.stopFinding?.();
+    this.stopFinding = undefined;
     const active = this.active;
     this.active = undefined;
     if (!active) return;

@@ -11,8 +11,8 @@ export interface KnownPeer {
   transport: "tls" | "plain";
 }
 
-/** First retry after a second, doubled up to half a minute: a restarted peer is found soon, a dead one costs little. */
-const FIRST_RETRY_MS = 1_000;
+/** Doubled with every failure: a cut connection is back at once, a restarted peer is found soon, a dead one costs little. */
+const FIRST_RETRY_MS = 200;
 const MAX_RETRY_MS = 30_000;
 /** Enough to choose from; a tracker's answers beyond it add nothing. */
 const MAX_KNOWN_PEERS = 500;
@@ -31,38 +31,41 @@ export class PeerList {
 
   add(peer: KnownPeer): void {
     const key = keyOf(peer);
-    const known = this.entries.get(key);
-    if (known) {
-      // A new address of the same peer is worth a try at once.
-      if (known.peer.host !== peer.host || known.peer.port !== peer.port) known.nextAt = 0;
-      known.peer = peer;
-    } else if (this.entries.size < MAX_KNOWN_PEERS) {
-      this.entries.set(key, { peer, failures: 0, nextAt: 0, busy: false });
-    }
+    if (this.entries.has(key) || this.entries.size >= MAX_KNOWN_PEERS) return;
+    this.entries.set(key, { peer, failures: 0, nextAt: 0, busy: false });
   }
 
   remove(peer: KnownPeer): void {
     this.entries.delete(keyOf(peer));
   }
 
-  /** Those that may be dialled now, least failures first; marks them busy. */
+  /** Those that may be dialled now, least failures first, one address of a peer at a time; marks them busy. */
   take(count: number): KnownPeer[] {
     const now = this.clock.now();
     const due = [...this.entries.values()].filter((e) => !e.busy && e.nextAt <= now);
     due.sort((a, b) => a.failures - b.failures);
-    return due.slice(0, count).map((entry) => {
+    const busy = new Set([...this.entries.values()].filter((e) => e.busy).map((e) => e.peer.fingerprint));
+    busy.delete(undefined);
+    const taken: KnownPeer[] = [];
+    for (const entry of due) {
+      if (taken.length >= count) break;
+      if (busy.has(entry.peer.fingerprint)) continue;
+      if (entry.peer.fingerprint) busy.add(entry.peer.fingerprint);
       entry.busy = true;
-      return entry.peer;
-    });
+      taken.push(entry.peer);
+    }
+    return taken;
   }
 
-  /** The dial failed, or its connection ended: try again later. */
-  failed(peer: KnownPeer, wasConnected: boolean): void {
+  /** The dial failed, or its connection ended. Returns after how many milliseconds to try again. */
+  failed(peer: KnownPeer, wasUseful: boolean): number {
     const entry = this.entries.get(keyOf(peer));
-    if (!entry) return;
+    if (!entry) return MAX_RETRY_MS;
     entry.busy = false;
-    entry.failures = wasConnected ? 1 : entry.failures + 1;
-    entry.nextAt = this.clock.now() + Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** (entry.failures - 1));
+    entry.failures = wasUseful ? 1 : entry.failures + 1;
+    const delay = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** (entry.failures - 1));
+    entry.nextAt = this.clock.now() + delay;
+    return delay;
   }
 
   /** Someone asked for it: every known peer may be tried at once. */
@@ -81,12 +84,14 @@ export class PeerList {
 
   /** Failed TLS peers, for a call-back through a tracker. */
   unreachable(): Fingerprint[] {
-    return [...this.entries.values()].flatMap((e) =>
+    const peers = [...this.entries.values()].flatMap((e) =>
       e.failures > 0 && !e.busy && e.peer.fingerprint ? [e.peer.fingerprint] : [],
     );
+    return [...new Set(peers)];
   }
 }
 
+/** One address of one peer. */
 export function keyOf(peer: Pick<KnownPeer, "fingerprint" | "host" | "port">): string {
-  return peer.fingerprint ?? `${peer.host}:${peer.port}`;
+  return `${peer.fingerprint ?? ""}@${peer.host}:${peer.port}`;
 }

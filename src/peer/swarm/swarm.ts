@@ -168,7 +168,7 @@ export class Swarm implements ConnectionHost {
 
   /** Dials one peer now although nothing is wanted from it: it has asked to be called back. */
   async callBack(peer: KnownPeer): Promise<void> {
-    if (!this.isConnectedTo(keyOf(peer))) await this.dial(peer);
+    if (!this.isConnectedTo(peer)) await this.dial(peer);
   }
 
   accept(socket: Duplex, remote: RemotePeer, handshake: Handshake): void {
@@ -320,7 +320,7 @@ export class Swarm implements ConnectionHost {
     this.members.delete(connection);
     this.download?.onClosed(connection);
     const askAnother = this.metadata.onClosed(connection);
-    if (member.known) this.peers.failed(member.known, connection.ready);
+    if (member.known) this.retryLater(member.known, connection.down.total > 0);
     if (askAnother) this.offerMetadata();
     this.lastError = error ?? this.lastError;
     this.rechoke();
@@ -344,7 +344,8 @@ export class Swarm implements ConnectionHost {
     });
   }
 
-  private isConnectedTo(key: string): boolean {
+  private isConnectedTo(peer: KnownPeer): boolean {
+    const key = remoteKey(peer);
     for (const { connection } of this.members.values()) if (remoteKey(connection.peer) === key) return true;
     return false;
   }
@@ -353,7 +354,7 @@ export class Swarm implements ConnectionHost {
     if (this.closed || !this.wantsPeers) return;
     const room = this.options.maxConnections - this.members.size - this.dialing.size;
     for (const peer of this.peers.take(Math.min(room, MAX_DIALS - this.dialing.size))) {
-      if (this.isConnectedTo(keyOf(peer))) this.peers.failed(peer, true);
+      if (this.isConnectedTo(peer)) this.peers.failed(peer, true);
       else void this.dial(peer);
     }
   }
@@ -378,11 +379,15 @@ export class Swarm implements ConnectionHost {
       if (this.closed) return;
       this.lastError = error;
       if (this.members.has(connection)) return connection.close(error);
-      this.peers.failed(peer, false);
+      this.retryLater(peer, false);
       if (abort.signal.aborted) return;
       if (this.members.size === 0 && this.dialing.size === 0 && this.peers.allFailed) this.options.onUnreachable();
       this.options.onChange();
     }
+  }
+
+  private retryLater(peer: KnownPeer, wasUseful: boolean): void {
+    this.clock.after(this.peers.failed(peer, wasUseful) + 1, () => this.dialMore());
   }
 
   /** Two connections to one peer: both sides keep the one that the smaller fingerprint has dialled. True if this one went. */
@@ -457,6 +462,6 @@ function banKey(remote: Pick<RemotePeer, "fingerprint" | "host">): string {
   return remote.fingerprint ?? remote.host;
 }
 
-function remoteKey(remote: RemotePeer): string {
+function remoteKey(remote: Pick<RemotePeer, "fingerprint" | "host" | "port">): string {
   return remote.fingerprint ?? `${remote.host}:${remote.port}`;
 }
