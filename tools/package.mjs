@@ -65,9 +65,7 @@ export async function packageExtension(out) {
 
 /** The project's README without its pictures, which would double the size of the package. */
 function readmeOfPackage() {
-  return readFileSync(join(ROOT, "README.md"), "utf8")
-    .replace(/^!\[[^\]]*\]\(media\/readme\/[^)]*\)\n+/gm, "")
-    .replace(/^<(p|picture)\b[\s\S]*?media\/readme\/[\s\S]*?<\/\1>\n+/gm, "");
+  return readFileSync(join(ROOT, "README.md"), "utf8").replace(/^[ \t]*!\[[^\]]*\]\(media\/readme\/[^)]*\)\n\n?/gm, "");
 }
 
 /** Copies the files of media/ whose names appear in the manifest, in a bundle, or in a text of media/ that is copied. */
