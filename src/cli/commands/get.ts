@@ -88,7 +88,7 @@ class Progress {
     if (video === undefined) return;
     // While it checks what is on disk it asks nobody.
     if (video.peers > 0 || video.state === "checking") this.watchFor(NO_SOURCE_TIMEOUT_MS);
-    const next = { bytes: video.bytesDone, total: video.size, rate: video.downRate, peers: video.peers };
+    const next = { bytes: video.bytesDone, total: video.size, rate: Math.round(video.downRate), peers: video.peers };
     if (video.size > 0 && (next.bytes !== this.last.bytes || next.peers !== this.last.peers)) this.emit(next, video);
   }
 

@@ -32,18 +32,20 @@ export async function share(context: Context, options: ShareOptions): Promise<vo
   const dispose = session.onDidChange(noteTrackers);
   try {
     const keys: string[] = [];
-    for (const file of options.files) {
+    // The same file twice on one command line is one video.
+    const paths = new Set(options.files.map((file) => resolve(file)));
+    await offerOnly(context, paths);
+    for (const path of paths) {
       const { key } = await shutdown.race(
         session.upload({
-          path: resolve(file),
+          path,
           ...(options.name === undefined ? {} : { title: options.name }),
           ...(options.description === undefined ? {} : { description: options.description }),
           audience: options.audience,
           share: true,
         }),
       );
-      // The same file twice on one command line is one video.
-      if (!keys.includes(key)) keys.push(key);
+      keys.push(key);
     }
     await Promise.all([atLeastOneTracker(context), announceAll(context, keys, options.audience)]);
     output.line("Sharing; Ctrl+C stops.");
@@ -51,6 +53,13 @@ export async function share(context: Context, options: ShareOptions): Promise<vo
   } finally {
     dispose();
   }
+}
+
+/** What an earlier run shared was shared until that run stopped: only what is named now is offered. */
+async function offerOnly({ session, shutdown }: Context, paths: ReadonlySet<string>): Promise<void> {
+  const { videos } = await session.snapshot();
+  const earlier = videos.filter(({ origin, shared, path }) => origin === "uploaded" && shared && !paths.has(path));
+  await shutdown.race(Promise.all(earlier.map(({ key }) => session.unshare(key))));
 }
 
 async function atLeastOneTracker(context: Context): Promise<void> {
@@ -72,35 +81,51 @@ async function atLeastOneTracker(context: Context): Promise<void> {
 
 /** One `shared` event per video, in the order in which they become reachable. */
 async function announceAll(context: Context, keys: string[], audience: Audience): Promise<void> {
-  const waiting = new Set(keys);
+  const waiting = new Map<string, LibraryVideo | undefined>(keys.map((key) => [key, undefined]));
+  const announced = new Set<string>();
   // A friends' video never goes to a tracker, so none can acknowledge it.
   const needsTracker = context.options.trackers.length > 0 && audience !== "friends";
   while (waiting.size > 0) {
-    const next = await watch(context, (snapshot) => {
-      showHashing(context, snapshot, waiting);
-      for (const key of waiting) {
-        const video = find(snapshot, key);
-        if (video.error && video.state !== "hashing") {
-          throw new StreamletError(
-            video.error.code,
-            video.error.message,
-            video.error.data ? { data: video.error.data } : {},
-          );
-        }
-        if (video.state === "ready" && video.id !== undefined && (!needsTracker || video.publishedOn > 0)) return video;
-      }
-      return undefined;
+    const next = await watch(context, ({ videos }) => {
+      followDuplicates(waiting, videos);
+      showHashing(context, videos, waiting);
+      return videos.find((video) => waiting.has(video.key) && isReachable(video, needsTracker));
     });
     if (next === undefined) return;
     waiting.delete(next.key);
+    if (announced.has(next.key)) continue;
+    announced.add(next.key);
     await announce(context, next);
   }
 }
 
-function find(snapshot: Snapshot, key: string): LibraryVideo {
-  const video = snapshot.videos.find((candidate) => candidate.key === key);
-  if (video === undefined) throw new StreamletError("cancelled", "The video has left the library.");
-  return video;
+/** Throws the video's error: a file that changed or vanished while it was read, a record that the trackers refuse. */
+function isReachable(video: LibraryVideo, needsTracker: boolean): boolean {
+  const { state, error, id, publishedOn } = video;
+  if (error && state !== "hashing") {
+    throw new StreamletError(error.code, error.message, error.data ? { data: error.data } : {});
+  }
+  return state === "ready" && id !== undefined && (!needsTracker || publishedOn > 0);
+}
+
+/**
+ * A file that turns out, once it is read, to be a video that is in the library already (under another path) leaves the
+ * library again; the one that stays has the same name and size and is waited for instead.
+ */
+function followDuplicates(waiting: Map<string, LibraryVideo | undefined>, videos: LibraryVideo[]): void {
+  for (const [key, before] of [...waiting]) {
+    const now = videos.find((video) => video.key === key);
+    if (now) {
+      waiting.set(key, now);
+      continue;
+    }
+    waiting.delete(key);
+    const twin = videos.find((video) => {
+      return video.id !== undefined && video.fileName === before?.fileName && video.size === before.size;
+    });
+    if (twin === undefined) throw new StreamletError("cancelled", "A video was taken out of the library meanwhile.");
+    waiting.set(twin.key, twin);
+  }
 }
 
 async function announce({ session, output, shutdown }: Context, video: LibraryVideo): Promise<void> {
@@ -113,8 +138,8 @@ async function announce({ session, output, shutdown }: Context, video: LibraryVi
   if (magnet !== null) output.line(`  magnet  ${magnet}`);
 }
 
-function showHashing({ output }: Context, snapshot: Snapshot, waiting: Set<string>): void {
-  const video = snapshot.videos.find(({ key, state }) => waiting.has(key) && state === "hashing");
+function showHashing({ output }: Context, videos: LibraryVideo[], waiting: ReadonlyMap<string, unknown>): void {
+  const video = videos.find(({ key, state }) => waiting.has(key) && state === "hashing");
   if (video) {
     const percent = Math.floor((100 * video.bytesDone) / Math.max(1, video.size));
     output.progress(`Reading ${basename(video.path)}: ${percent} %`);
