@@ -1,20 +1,18 @@
-// node bench/hostThread.mjs LINK OUT DATA
+// node bench/hostThread.mjs DIST LINK OUT DATA
 //
 // Downloads like the extension does, the peer in a worker thread and every snapshot delivered to the main thread, and prints
 // how long the main thread kept others waiting meanwhile: {"event":"done","p50","p99","max"} in milliseconds.
 import { createHash, generateKeyPairSync } from "node:crypto";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
-import { createMessageConnection, PortMessageReader, PortMessageWriter } from "vscode-jsonrpc/node.js";
+import { createMessageConnection, PortMessageReader, PortMessageWriter } from "vscode-jsonrpc/node";
 
-const WORKER = join(dirname(fileURLToPath(import.meta.url)), "..", "dist", "peerWorker.js");
 /** A timer this short sees every block of the loop; its own length is in each value and is taken off. */
 const RESOLUTION_MS = 1;
-const [link, out, dataDir] = process.argv.slice(2);
+const [dist, link, out, dataDir] = process.argv.slice(2);
 
-const worker = new Worker(WORKER);
+const worker = new Worker(join(dist, "peerWorker.js"));
 const connection = createMessageConnection(new PortMessageReader(worker), new PortMessageWriter(worker));
 const call = (name, ...args) => connection.sendRequest(name, { args });
 const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });

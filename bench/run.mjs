@@ -1,16 +1,17 @@
-// npm run bench [-- --quick] [--rounds N] [--size MIB] [--only streamlet|libtorrent] [--dir DIR] [--cpu-prof]
+// npm run bench [-- --quick] [--rounds N] [--size MIB] [--only streamlet|libtorrent] [--dir DIR] [--dist DIR] [--cpu-prof]
 //
 // One peer gives, one takes, on the loopback, disk to disk, every block verified: `streamlet get` (TLS 1.3) against
 // libtorrent 2 (v2 torrent, unencrypted), interleaved in one run, because the machine's pace changes from minute to minute.
 // Then the same download with the peer in a worker thread, to see how long the main thread kept others waiting.
-// Needs `npm run build` first, and for the comparison Debian's python3-libtorrent. Exit 1 if a bar is missed.
+// Needs `npm run build` first (or another build by --dist), and for the comparison Debian's python3-libtorrent. Exit 1 if a bar
+// is missed. --cpu-prof leaves profiles beside the results: node bench/profile.mjs FOLDER shows where the time went.
 import { randomFillSync } from "node:crypto";
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { cpus, release, tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { CLI, hasLibtorrent, Libtorrent, Streamlet, sha256 } from "./sides.mjs";
+import { hasLibtorrent, Libtorrent, Streamlet, sha256 } from "./sides.mjs";
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
@@ -26,6 +27,7 @@ const { values: flags } = parseArgs({
     size: { type: "string" },
     only: { type: "string" },
     dir: { type: "string", default: tmpdir() },
+    dist: { type: "string", default: join(dirname(fileURLToPath(import.meta.url)), "..", "dist") },
     "cpu-prof": { type: "boolean", default: false },
   },
 });
@@ -95,7 +97,7 @@ function row(run) {
 }
 
 function chosenSides() {
-  const all = { libtorrent: new Libtorrent(dir), streamlet: new Streamlet(dir, profiles) };
+  const all = { libtorrent: new Libtorrent(dir), streamlet: new Streamlet(dir, resolve(flags.dist), profiles) };
   if (flags.only !== undefined) return { [flags.only]: all[flags.only] };
   if (hasLibtorrent()) return all;
   console.log("No libtorrent to compare with: apt-get install python3-libtorrent.");
@@ -120,7 +122,7 @@ async function measure(sides, video, digest) {
 async function main() {
   const sides = chosenSides();
   const { streamlet } = sides;
-  if (streamlet && !existsSync(CLI)) throw new Error("dist/streamlet.js is missing: npm run build");
+  if (streamlet && !existsSync(join(flags.dist, "streamlet.js"))) throw new Error("There is no build: npm run build");
   const video = join(dir, "video.mp4");
   makeVideo(video);
   const digest = await sha256(video);

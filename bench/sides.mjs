@@ -8,7 +8,6 @@ import { JsonChild, usage } from "./children.mjs";
 
 const MIB = 1024 * 1024;
 const HERE = dirname(fileURLToPath(import.meta.url));
-export const CLI = join(HERE, "..", "dist", "streamlet.js");
 const HOST_THREAD = join(HERE, "hostThread.mjs");
 const PYTHON = "/usr/bin/python3";
 const LIBTORRENT = join(HERE, "libtorrentPeer.py");
@@ -36,10 +35,11 @@ function costs(seconds, senderBefore, sender, receiver) {
   };
 }
 
-/** `dir` is a folder for everything; with `profiles`, every thread of Streamlet leaves a .cpuprofile there. */
+/** `dir` is a folder for everything, `dist` the build; with `profiles`, every thread of Streamlet leaves a .cpuprofile there. */
 export class Streamlet {
-  constructor(dir, profiles) {
+  constructor(dir, dist, profiles) {
     this.dir = dir;
+    this.dist = dist;
     this.profiles = profiles;
   }
 
@@ -49,7 +49,14 @@ export class Streamlet {
 
   #start(name, args) {
     const common = ["--json", "--no-tracker", "--host", "127.0.0.1", "--port", "0", "--peer-id", name];
-    const all = [...this.#node(name), CLI, ...args, ...common, "--data", join(this.dir, name)];
+    const all = [
+      ...this.#node(name),
+      join(this.dist, "streamlet.js"),
+      ...args,
+      ...common,
+      "--data",
+      join(this.dir, name),
+    ];
     return new JsonChild(process.execPath, all);
   }
 
@@ -91,7 +98,7 @@ export class Streamlet {
     const { sender, link } = await this.#share(video);
     const out = join(this.dir, "out.mp4");
     const data = join(this.dir, "host");
-    const host = new JsonChild(process.execPath, [...this.#node("host"), HOST_THREAD, link, out, data]);
+    const host = new JsonChild(process.execPath, [...this.#node("host"), HOST_THREAD, this.dist, link, out, data]);
     const { p50, p99, max } = await host.next(({ event }) => event === "done");
     await host.ended;
     await sender.stop();
