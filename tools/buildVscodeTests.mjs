@@ -1,5 +1,6 @@
 // Bundles the tests that run in or against the real VS Code:
 //   test/vscode/*.spec.ts          -> out/vscode/*.spec.mjs      driven from outside, plain Node with Playwright
+//   test/vscode/screenshots.ts     -> out/vscode/screenshots.mjs pictures of every view
 //   test/vscode/host-suite/*.ts    -> out/host-suite/index.js    mocha inside the extension host
 import { readdirSync, rmSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -46,6 +47,7 @@ await Promise.all([
     format: "esm",
     entryPoints: [
       join(SPECS, "support", "hooks.ts"),
+      join(SPECS, "screenshots.ts"),
       ...readdirSync(SPECS)
         .filter((name) => name.endsWith(".spec.ts"))
         .map((name) => join(SPECS, name)),

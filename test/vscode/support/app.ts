@@ -19,6 +19,8 @@ export interface AppOptions {
   /** See `ServerOptions.smokeTest`. */
   smokeTest?: boolean;
   env?: Record<string, string>;
+  /** Pixels of a picture per pixel of the window; default 1. */
+  scale?: number;
 }
 
 export interface WindowOptions {
@@ -58,7 +60,7 @@ export class App {
 
   /** Starts VS Code with the packaged extension installed, about 2 s. No window is open yet. */
   static async start(options: AppOptions = {}): Promise<App> {
-    const { name = "vscode", vsix = [VSIX], settings, smokeTest, env } = options;
+    const { name = "vscode", vsix = [VSIX], settings, smokeTest, env, scale = 1 } = options;
     for (const file of vsix) {
       if (!existsSync(file))
         throw new Error(`${file} does not exist: run \`node tools/package.mjs --out ${file}\` first.`);
@@ -66,6 +68,7 @@ export class App {
     const server = await startVscodeServer({ dataDir: tempDir(name), vsix, settings, smokeTest, env });
     const context = await (await sharedBrowser()).newContext({
       viewport: { width: 1280, height: 800 },
+      deviceScaleFactor: scale,
       acceptDownloads: true,
       permissions: ["clipboard-read", "clipboard-write"],
     });

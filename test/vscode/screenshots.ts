@@ -1,0 +1,149 @@
+// Pictures of every view, in light, dark and high contrast, wide and with a side bar of 300 pixels, into out/screenshots;
+// those that the README shows into media/readme. `npm run screenshots` builds and runs it.
+import { mkdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { Program } from "../../tools/program.mjs";
+import { keepSettings } from "../../tools/vscodeServer.mjs";
+import { makeClip } from "../helpers/makeClip";
+import { randomFile } from "../helpers/randomFile";
+import { tempDir } from "../helpers/tempDir";
+import { App, closeBrowser } from "./support/app";
+import { field, freePort, Streamlet, startTracker } from "./support/streamlet";
+import { until } from "./support/until";
+
+const README_PICTURES = resolve("media/readme");
+const THEMES = {
+  light: "Light 2026",
+  dark: "Dark 2026",
+  contrast: "Default High Contrast",
+};
+const NARROW_PX = 300;
+const START_TIMEOUT_MS = 30_000;
+/** Slow enough for a download to be seen under way in every picture. */
+const SLOW_RATE = "400k";
+
+const VIDEOS = [
+  { title: "Login fails after token refresh", seconds: 12, width: 640, height: 360 },
+  { title: "Demo: new onboarding", seconds: 20, width: 1280, height: 720 },
+  { title: "Sprint 14 review", seconds: 8, width: 640, height: 360 },
+];
+
+async function main(): Promise<void> {
+  const stops: (() => Promise<unknown>)[] = [];
+  try {
+    const tracker = await startTracker();
+    stops.push(() => tracker.program.stop());
+    const clips = tempDir("clips");
+    const seeds = async (peerId: string, files: { title: string; path: string }[], limit: string[]) => {
+      for (const { title, path } of files) {
+        const peer = ["--peer-id", peerId, "--data", tempDir(peerId), "--host", "127.0.0.1", "--port", "0"];
+        const options = ["--name", title, "--tracker", tracker.address, ...limit];
+        const program = new Program("streamlet", ["share", path, ...peer, ...options]);
+        stops.push(() => program.stop());
+        await program.event("shared", START_TIMEOUT_MS);
+      }
+    };
+    const [first, second, third] = await Promise.all(
+      VIDEOS.map(async ({ title, ...options }, i) => ({
+        title,
+        path: await makeClip(join(clips, `clip ${i}.mp4`), options),
+      })),
+    );
+    const big = { title: "Conference talk, uncut", path: await randomFile(join(clips, "talk.mp4"), 60_000_000) };
+    await seeds("Bob", [second!], []);
+    await seeds("Carol", [big], ["--limit-up", SLOW_RATE]);
+
+    const app = await App.start({ name: "alice", scale: 2 });
+    stops.push(() => app.stop());
+    const window = await app.newWindow();
+    const alice = new Streamlet(window);
+    const inThemes = async (name: string, options: { readme?: string } = {}) => {
+      for (const [theme, label] of Object.entries(THEMES)) {
+        keepSettings(app.server.userDir, { "workbench.colorTheme": label });
+        await until(
+          () => window.page.evaluate(`document.querySelector(".monaco-workbench.${themeClass(theme)}") !== null`),
+          `the theme is ${label}`,
+        );
+        await settle();
+        await window.screenshot(`${name}-${theme}`);
+        if (options.readme && theme === "dark") {
+          mkdirSync(README_PICTURES, { recursive: true });
+          await window.page.screenshot({ path: join(README_PICTURES, options.readme) });
+        }
+      }
+    };
+    /** Until nothing moves: VS Code fades things in. */
+    const settle = () => window.page.waitForTimeout(600);
+
+    await alice.open();
+    await alice.videos.welcome().getByText("Create Profile").waitFor();
+    await inThemes("welcome");
+
+    await alice.videos.welcomeButton("Create Profile");
+    const form = await alice.profileForm();
+    await field(form, "Peer ID").fill("Alice");
+    await inThemes("profile-form", { readme: "profile.png" });
+    await field(form, "Peer ID").fill("Alice in Wonderland");
+    await field(form, "Port").fill("99999");
+    await inThemes("profile-form-problems");
+    await field(form, "Peer ID").fill("Alice");
+    await field(form, "Port").fill(String(await freePort()));
+    await field(form, "Tracker 1").fill("127.0.0.1:9");
+    await form.getByRole("button", { name: "Create Profile" }).click();
+    await alice.untilRunning("Alice");
+    await alice.network.welcome().getByText("Start a Tracker Here").waitFor();
+    await inThemes("no-tracker");
+
+    await window.command("Streamlet: Edit Profile…");
+    const edit = await alice.profileForm();
+    await field(edit, "Tracker 1").fill(tracker.address);
+    await inThemes("edit-form");
+    await edit.getByRole("button", { name: "Save" }).click();
+    await alice.untilDescribed(alice.network, second!.title, /Bob/);
+
+    await window.command("Streamlet: Upload Video…");
+    await window.chooseFile(first!.path);
+    const upload = await window.webview(".card");
+    await field(upload, "Name").fill(first!.title);
+    await inThemes("upload-form");
+    await upload.getByRole("button", { name: "Upload", exact: true }).click();
+    await alice.untilDescribed(alice.videos, first!.title, /On Network/);
+    await alice.upload(third!.path, third!.title);
+    await alice.untilDescribed(alice.videos, third!.title, /On Network/);
+    await alice.videos.inlineAction(third!.title, "Stop Sharing");
+    await alice.network.inlineAction(second!.title, "Download");
+    await alice.untilDescribed(alice.videos, second!.title, /^(?!.*downloading).*B/);
+    await alice.network.inlineAction(big.title, "Download");
+    await alice.untilDescribed(alice.videos, big.title, /downloading/);
+    await inThemes("download-toast");
+    await window.clearToasts();
+    await window.page.mouse.move(900, 500);
+    await inThemes("views", { readme: "overview.png" });
+    await window.resizeSidebar(NARROW_PX);
+    await inThemes("views-narrow");
+
+    await alice.videos.row(second!.title).hover();
+    await window.page.locator(".monaco-hover:visible").first().waitFor();
+    await inThemes("tooltip");
+    await alice.videos.openMenu(first!.title);
+    await inThemes("menu");
+    await window.page.keyboard.press("Escape");
+    await alice.videos.inlineAction(big.title, "Pause");
+    await alice.untilDescribed(alice.videos, big.title, /paused/);
+    await inThemes("paused");
+    await window.command("Streamlet: Delete Profile…");
+    await window.modal().waitFor();
+    await inThemes("delete-question");
+    await window.answerModal("Cancel");
+  } finally {
+    for (const stop of stops.reverse()) await stop();
+    await closeBrowser();
+  }
+}
+
+/** The class that the workbench has while a theme of this kind is shown. */
+function themeClass(theme: string): string {
+  return { light: "vs", dark: "vs-dark", contrast: "hc-black" }[theme] ?? theme;
+}
+
+await main();
