@@ -48,7 +48,7 @@ export function buildApp(context: ExtensionContext): () => Promise<void> {
         store: (name, content) => storeDropped(app, name, content),
         refuse: (reason) =>
           complain(reason, {
-            title: l10n.t("Choose Files…"),
+            title: l10n.t("Choose Files..."),
             run: async () => uploadFiles(app, await chooseFiles()),
           }),
         reportError,

@@ -40,6 +40,7 @@ export const COMMANDS = [
   "streamlet.cancelDownload",
   "streamlet.pause",
   "streamlet.resume",
+  "streamlet.checkFile",
   // network and peers
   "streamlet.refresh",
   "streamlet.searchNetwork",

@@ -41,7 +41,7 @@ export async function createProfile(app: App): Promise<void> {
 export async function selectProfile(app: App): Promise<void> {
   const profiles = app.host.state?.profiles ?? [];
   if (profiles.length === 0) return createProfile(app);
-  const create = { label: l10n.t("$(add) Create Profile…"), profile: undefined };
+  const create = { label: l10n.t("$(add) Create Profile..."), profile: undefined };
   const picked = await window.showQuickPick([...profileItems(app), create], {
     placeHolder: l10n.t("Profile to use"),
     matchOnDescription: true,
@@ -143,7 +143,7 @@ export async function showStartFailure(app: App, error: unknown, id = activeProf
 function waysOut(app: App, info: ErrorInfo, id: string | undefined): Choice[] | undefined {
   const again = { title: l10n.t("Try Again"), run: () => startProfile(app, id) };
   const edit = { title: l10n.t("Edit Profile"), run: () => editProfile(app) };
-  const reset = { title: l10n.t("Reset Data…"), run: () => resetData(app) };
+  const reset = { title: l10n.t("Reset Data..."), run: () => resetData(app) };
   const log = { title: l10n.t("Show Log"), run: () => app.log.show() };
   switch (info.code) {
     case "port-in-use": {
@@ -159,8 +159,8 @@ function waysOut(app: App, info: ErrorInfo, id: string | undefined): Choice[] | 
       return [edit];
     case "identity-missing":
       return [
-        { title: l10n.t("Make a New Key…"), run: () => renewIdentity(app) },
-        { title: l10n.t("Delete Profile…"), run: () => deleteProfile(app) },
+        { title: l10n.t("Make a New Key..."), run: () => renewIdentity(app) },
+        { title: l10n.t("Delete Profile..."), run: () => deleteProfile(app) },
       ];
     case "data-folder-in-use":
       return [again, log];

@@ -23,7 +23,8 @@ type LibraryCommand =
   | "streamlet.copyMagnetLink"
   | "streamlet.cancelDownload"
   | "streamlet.pause"
-  | "streamlet.resume";
+  | "streamlet.resume"
+  | "streamlet.checkFile";
 
 /** The bounds of a published record. */
 const MAX_TITLE_CHARS = 200;
@@ -48,6 +49,7 @@ export const libraryCommands: Handlers<LibraryCommand> = {
   "streamlet.cancelDownload": cancelDownload,
   "streamlet.pause": pause,
   "streamlet.resume": resume,
+  "streamlet.checkFile": checkFile,
 };
 
 /** From the Explorer's context menu with the clicked file and the selection, else with the file dialog. */
@@ -63,10 +65,13 @@ async function publish(app: App, args: unknown[]): Promise<void> {
     placeHolder: l10n.t("Videos to share"),
     none: l10n.t("There is no complete video to share. Upload one first."),
   });
-  if (videos.length === 0) return;
-  const audience = await pickAudience(videos);
-  if (!audience) return;
-  for (const video of videos) await app.service.share(video.key, audience);
+  // Only its owner decides who may have a video.
+  const own = videos.filter((video) => video.origin === "uploaded");
+  const audience = own.length > 0 ? await pickAudience(own) : undefined;
+  for (const video of videos) {
+    if (video.origin === "obtained") await app.service.share(video.key, video.audience);
+    else if (audience) await app.service.share(video.key, audience);
+  }
 }
 
 async function pickAudience(videos: readonly LibraryVideo[]): Promise<Audience | undefined> {
@@ -290,4 +295,13 @@ async function resume(app: App, args: unknown[]): Promise<void> {
     await app.service.resume(video.key);
     app.transfers.watch(video.key);
   }
+}
+
+async function checkFile(app: App, args: unknown[]): Promise<void> {
+  const videos = await libraryTargets(app, args, {
+    filter: (video) => video.state === "fileMissing" || video.state === "fileChanged",
+    placeHolder: l10n.t("Videos whose file to check again"),
+    none: l10n.t("All files are where they should be."),
+  });
+  for (const video of videos) await app.service.resume(video.key);
 }

@@ -57,7 +57,7 @@ async function openLink(app: App): Promise<void> {
   const text = await window.showInputBox({
     title: l10n.t("Open Link"),
     prompt: l10n.t("Paste a Streamlet link or a magnet link"),
-    placeHolder: "vscode://streamlet.streamlet/v/…",
+    placeHolder: "vscode://streamlet.streamlet/v/...",
     ignoreFocusOut: true,
     validateInput: (value) =>
       value.trim() === "" || /^[a-z][a-z0-9+.-]*:/i.test(value.trim())
@@ -125,7 +125,7 @@ async function startTracker(app: App): Promise<void> {
 
 async function connectManually(app: App): Promise<void> {
   const listed = app.peers.peers.filter((peer) => !peer.self && !peer.connected);
-  const typed = l10n.t("$(keyboard) Type an address…");
+  const typed = l10n.t("$(keyboard) Type an address...");
   let address: string | undefined;
   if (listed.length > 0) {
     const items = [

@@ -57,15 +57,15 @@ async function showActions(app: App): Promise<void> {
   const item = (label: string, command: Command): QuickPickItem & { command: Command } => ({ label, command });
   const running = phase === "running";
   const items = [
-    ...(running ? [item(l10n.t("$(cloud-upload) Upload Video…"), "streamlet.uploadVideo")] : []),
-    ...(running ? [item(l10n.t("$(link-external) Open Link…"), "streamlet.openLink")] : []),
-    ...(running ? [item(l10n.t("$(plug) Connect Manually…"), "streamlet.connectManually")] : []),
+    ...(running ? [item(l10n.t("$(cloud-upload) Upload Video..."), "streamlet.uploadVideo")] : []),
+    ...(running ? [item(l10n.t("$(link-external) Open Link..."), "streamlet.openLink")] : []),
+    ...(running ? [item(l10n.t("$(plug) Connect Manually..."), "streamlet.connectManually")] : []),
     ...(phase === "stopped" || phase === "failed"
       ? [item(l10n.t("$(play) Start Profile"), "streamlet.startProfile")]
       : []),
     ...(running || phase === "starting" ? [item(l10n.t("$(debug-stop) Stop Profile"), "streamlet.stopProfile")] : []),
-    item(l10n.t("$(account) Select Profile…"), "streamlet.selectProfile"),
-    item(l10n.t("$(edit) Edit Profile…"), "streamlet.editProfile"),
+    item(l10n.t("$(account) Select Profile..."), "streamlet.selectProfile"),
+    item(l10n.t("$(edit) Edit Profile..."), "streamlet.editProfile"),
     item(l10n.t("$(server-process) Start a Tracker Here"), "streamlet.startTrackerHere"),
     item(l10n.t("$(key) Copy My Fingerprint"), "streamlet.copyFingerprint"),
     item(l10n.t("$(gear) Open Settings"), "streamlet.openSettings"),

@@ -177,7 +177,7 @@ function emptyNode(section: Section): ActionNode {
     ? {
         kind: "action",
         id: "uploaded/empty",
-        label: l10n.t("Drop videos here, or choose files…"),
+        label: l10n.t("Drop videos here, or choose files..."),
         icon: "cloud-upload",
         command: { id: "streamlet.uploadVideo" },
       }

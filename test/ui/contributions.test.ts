@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { COMMANDS, CONTEXT_KEYS, SETTINGS, VIDEO_EXTENSIONS, VIEW_CONTAINER, Views } from "../../src/ui/contributions";
+
+interface Item {
+  command: string;
+  when?: string;
+}
+interface Manifest {
+  contributes: {
+    commands: { command: string; title: string; category?: string; enablement?: string }[];
+    views: Record<string, { id: string }[]>;
+    viewsContainers: { activitybar: { id: string; icon: string }[] };
+    viewsWelcome: { view: string; contents: string; when: string }[];
+    menus: Record<string, Item[]>;
+    keybindings: Item[];
+    configuration: { properties: Record<string, { scope: string; default: unknown; markdownDescription: string }> };
+  };
+  capabilities: { untrustedWorkspaces: { restrictedConfigurations: string[] } };
+}
+
+const { contributes, capabilities } = JSON.parse(readFileSync(resolve("package.json"), "utf8")) as Manifest;
+const items = [...Object.values(contributes.menus).flat(), ...contributes.keybindings];
+const sorted = (list: Iterable<string>) => [...list].sort();
+
+describe("package.json and the code", () => {
+  it("have the same commands, each with a title and the category", () => {
+    assert.deepEqual(sorted(contributes.commands.map((entry) => entry.command)), sorted(COMMANDS));
+    for (const { title, category } of contributes.commands) {
+      assert.ok(title);
+      assert.equal(category, "Streamlet");
+    }
+  });
+
+  it("have the same views, in the container of the code", () => {
+    assert.deepEqual(Object.keys(contributes.views), [VIEW_CONTAINER]);
+    const ids = contributes.views[VIEW_CONTAINER]?.map((view) => view.id) ?? [];
+    assert.deepEqual(sorted(ids), sorted(Object.values(Views)));
+    assert.deepEqual(
+      contributes.viewsContainers.activitybar.map((container) => container.id),
+      [VIEW_CONTAINER],
+    );
+  });
+
+  it("have the same settings, none of which a workspace can change", () => {
+    assert.deepEqual(sorted(Object.keys(contributes.configuration.properties)), sorted(SETTINGS));
+    for (const setting of Object.values(contributes.configuration.properties)) {
+      assert.ok(["application", "machine"].includes(setting.scope));
+      assert.notEqual(setting.default, undefined);
+      assert.ok(setting.markdownDescription);
+    }
+    assert.deepEqual(sorted(capabilities.untrustedWorkspaces.restrictedConfigurations), sorted(SETTINGS));
+  });
+
+  it("menus, keys and welcome texts name commands and views that exist", () => {
+    const commands: readonly string[] = COMMANDS;
+    for (const item of items) assert.ok(commands.includes(item.command), item.command);
+    for (const { view, contents } of contributes.viewsWelcome) {
+      assert.ok((Object.values(Views) as string[]).includes(view));
+      for (const [, command] of contents.matchAll(/\(command:([^)]+)\)/g))
+        assert.ok(commands.includes(command ?? ""), command);
+    }
+  });
+
+  it("conditions use context keys that the code sets", () => {
+    const clauses = [
+      ...items.map((item) => item.when),
+      ...contributes.viewsWelcome.map((welcome) => welcome.when),
+      ...contributes.commands.map((command) => command.enablement),
+    ];
+    const known: readonly string[] = [...CONTEXT_KEYS, ...Object.values(Views)];
+    for (const clause of clauses) {
+      for (const [key] of (clause ?? "").matchAll(/streamlet\.[A-Za-z]+/g))
+        assert.ok(known.includes(key), `${key} in ${clause}`);
+    }
+  });
+
+  it("conditions hold regular expressions that compile", () => {
+    for (const { when = "" } of items) {
+      for (const [, source = ""] of when.matchAll(/=~ \/((?:[^/\\]|\\.)+)\/i?/g))
+        assert.doesNotThrow(() => new RegExp(source), when);
+    }
+  });
+
+  it("offer the Explorer's context menu for every kind of video", () => {
+    const clause = contributes.menus["explorer/context"]?.[0]?.when ?? "";
+    for (const extension of VIDEO_EXTENSIONS) assert.match(clause, new RegExp(`\\b${extension}\\b`));
+  });
+});
