@@ -1,8 +1,33 @@
-import { StreamletError } from "../../wire/errors";
 import type { VideoRecord } from "../../wire/records";
+import { queryWords } from "../../wire/search";
+import { type RecordKey, recordKeyOf, type SortOrder } from "../../wire/trackerMessages";
 import type { Fingerprint, VideoId } from "../../wire/types";
-import type { NetworkPage, NetworkQuery, PeersPage } from "../status";
+import { type Clock, systemClock } from "../clock";
+import type { NetworkPage, NetworkQuery, NetworkVideo, PeersPage } from "../status";
+import {
+  type CatalogPeer,
+  type CatalogSource,
+  PeerSource,
+  type SourceAnswer,
+  type SourceContext,
+  type SourceQuery,
+  TrackerSource,
+} from "./catalogSources";
+import { DirectorySources } from "./directorySources";
+import { Emitter } from "./emitter";
+import { type CachedRecord, cachedRecord, type ListedVideo, listOrder, RecordCache } from "./recordCache";
 import type { TrackerClient } from "./trackerClient";
+
+export type { CatalogPeer } from "./catalogSources";
+
+/** What is refreshed when nothing has been asked yet: the first page of a view. */
+const DEFAULT_QUERY: NetworkQuery = { limit: 200 };
+/** An answer that was asked for less than this after one's own video was taken back may still list it. */
+const TAKEN_BACK_MS = 5_000;
+/** All that `refresh` and a look-up wait for. */
+const WAIT_MS = 5_000;
+/** Longest list that is given out at once. */
+const MAX_LIMIT = 10_000;
 
 /** One's own shared video (any audience), shown even with no tracker. */
 export interface OwnVideo {
@@ -11,76 +36,269 @@ export interface OwnVideo {
   receivedAt: number;
 }
 
-/** A connected peer's catalogue: `ControlConnection` fits. */
-export interface CatalogPeer {
-  readonly peer: { peerId: string; fingerprint: Fingerprint; host: string; port: number };
-  queryCatalog(query: {
-    text?: string;
-    owner?: Fingerprint;
-    limit: number;
-    cursor?: string;
-  }): Promise<{ records: Uint8Array[]; total: number; cursor?: string }>;
-  onDidChangeCatalog(listener: () => void): () => void;
-}
-
 export interface CatalogOptions {
   self: { peerId: string; fingerprint: Fingerprint; host: () => string; port: () => number };
+  clock?: Clock;
   /** Wall clock, milliseconds since the epoch. */
   now?: () => number;
   /** Key of the library entry of a video, when it is in the library. */
   libraryKeyOf?: (id: VideoId) => string | undefined;
 }
 
-const notBuilt = (): never => {
-  throw new StreamletError("internal", "The catalogue is not complete.");
-};
+interface Own extends OwnVideo {
+  cached: CachedRecord;
+}
 
-/** Merges one's own records, several trackers and connected peers into what the Network and Peers views show. */
+/**
+ * Merges one's own records, several trackers and connected peers into what the Network and Peers views show. Each source is
+ * asked for the first `limit` of the list only; what it answered last stays until it answers something else, so that a source
+ * that is slow or away for a moment makes nothing vanish.
+ */
 export class Catalog {
-  constructor(readonly options: CatalogOptions) {}
+  readonly #clock: Clock;
+  readonly #now: () => number;
+  readonly #records: RecordCache;
+  readonly #sources = new Set<CatalogSource>();
+  readonly #directory: DirectorySources;
+  readonly #didChange = new Emitter<void>();
+  #own = new Map<RecordKey, Own>();
+  /** One's own that were taken back: their sequence, and when. */
+  readonly #takenBack = new Map<RecordKey, { sequence: number; at: number }>();
+  #lastQuery: NetworkQuery = DEFAULT_QUERY;
+  #revision = 1;
+  #known = false;
+
+  constructor(readonly options: CatalogOptions) {
+    this.#clock = options.clock ?? systemClock;
+    this.#now = options.now ?? Date.now;
+    this.#records = new RecordCache(this.#now);
+    this.#directory = new DirectorySources({
+      self: options.self,
+      clock: this.#clock,
+      now: this.#now,
+      onChanged: () => this.#didChange.fire(),
+      onAnswered: () => this.#setKnown(),
+    });
+  }
 
   /** Grows when a fresh `query` may answer something else. */
   get revision(): number {
-    return notBuilt();
+    return this.#revision;
   }
   get peersRevision(): number {
-    return notBuilt();
+    return this.#directory.revision;
   }
   /** Some tracker or connected peer has answered since the start. */
   get known(): boolean {
-    return notBuilt();
+    return this.#known;
   }
 
-  setOwn(_videos: readonly OwnVideo[]): void {
-    notBuilt();
+  setOwn(videos: readonly OwnVideo[]): void {
+    const next = new Map<RecordKey, Own>();
+    let changed = videos.length !== this.#own.size;
+    for (const video of videos) {
+      const key = recordKeyOf(video.record.owner, video.record.id);
+      const before = this.#own.get(key);
+      const same = before?.record.sequence === video.record.sequence && before.receivedAt === video.receivedAt;
+      changed ||= !same;
+      next.set(key, same && before ? before : { ...video, cached: cachedRecord(video.record) });
+      this.#takenBack.delete(key);
+    }
+    for (const [key, { record }] of this.#own) {
+      if (!next.has(key)) this.#takenBack.set(key, { sequence: record.sequence, at: this.#now() });
+    }
+    this.#own = next;
+    if (changed) this.#changed();
   }
+
   /** The client is started and stopped by its owner; the result takes it out again. */
-  addTracker(_client: TrackerClient): () => void {
-    return notBuilt();
-  }
-  addPeer(_peer: CatalogPeer): () => void {
-    return notBuilt();
+  addTracker(client: TrackerClient): () => void {
+    const removeSource = this.#addSource(new TrackerSource(client, this.#context()));
+    const removeDirectory = this.#directory.addTracker(client);
+    return () => {
+      removeDirectory();
+      removeSource();
+    };
   }
 
-  query(_query: NetworkQuery): Promise<NetworkPage> {
-    return notBuilt();
+  addPeer(peer: CatalogPeer): () => void {
+    const removeSource = this.#addSource(new PeerSource(peer, this.#context()));
+    const removePeer = this.#directory.addPeer(peer);
+    return () => {
+      removePeer();
+      removeSource();
+    };
   }
-  queryPeers(_query: { limit: number }): Promise<PeersPage> {
-    return notBuilt();
+
+  async query(query: NetworkQuery): Promise<NetworkPage> {
+    this.#lastQuery = query;
+    const wanted = sourceQuery(query);
+    const answers = await Promise.all(
+      [...this.#sources].map(async (source) => ({ source, answer: await source.query(wanted) })),
+    );
+    return this.#merge(wanted, answers);
   }
+
+  queryPeers(query: { limit: number }): Promise<PeersPage> {
+    return this.#directory.query(query);
+  }
+
   /** Asks everyone again; resolves when all have answered or after 5 s. */
-  refresh(): Promise<void> {
-    return notBuilt();
-  }
-  /** Newest verified record of each owner of this video, asking the sources when none is known. Empty: unknown. */
-  recordsOf(_id: VideoId): Promise<VideoRecord[]> {
-    return notBuilt();
+  async refresh(): Promise<void> {
+    const wanted = sourceQuery(this.#lastQuery);
+    await this.#within(
+      Promise.all([...[...this.#sources].map((source) => source.refresh(wanted)), this.#directory.refresh()]),
+    );
+    this.#changed();
   }
 
-  onDidChange(_listener: () => void): () => void {
-    return notBuilt();
+  /** Newest verified record of each owner of this video, asking the sources when none is known. Empty: unknown. */
+  async recordsOf(id: VideoId): Promise<VideoRecord[]> {
+    const known = this.#recordsAtHand(id);
+    if (known.length > 0) return known;
+    const lookUps = [...this.#sources].map(async (source) => {
+      await source.lookUp(id).catch(() => {});
+      // Who has it ends the wait; who has not leaves it to the others.
+      if (this.#recordsAtHand(id).length > 0) return true;
+      throw new Error("not here");
+    });
+    await this.#within(Promise.any(lookUps).catch(() => {}));
+    return this.#recordsAtHand(id);
   }
+
+  onDidChange(listener: () => void): () => void {
+    return this.#didChange.on(listener);
+  }
+
   dispose(): void {
-    notBuilt();
+    for (const source of this.#sources) source.dispose();
+    this.#sources.clear();
+    this.#directory.dispose();
+    this.#didChange.clear();
   }
+
+  #recordsAtHand(id: VideoId): VideoRecord[] {
+    const own = this.#own.get(recordKeyOf(this.options.self.fingerprint, id));
+    const others = this.#records.ofVideo(id).filter((record) => record.owner !== own?.record.owner);
+    return [...(own ? [own.record] : []), ...others].filter((record) => !record.withdrawn);
+  }
+
+  #merge(
+    query: SourceQuery,
+    answers: readonly { source: CatalogSource; answer: SourceAnswer | undefined }[],
+  ): NetworkPage {
+    const listed = new Map<RecordKey, ListedVideo>();
+    const words = queryWords(query.text);
+    const passes = ({ cached }: ListedVideo) =>
+      (!query.owner || cached.record.owner === query.owner) && cached.matches(words);
+    for (const [key, { cached, receivedAt }] of this.#own) {
+      const video = { cached, receivedAt, sources: 1 };
+      if (passes(video)) listed.set(key, video);
+    }
+    let total = 0;
+    let complete = true;
+    for (const { source, answer } of answers) {
+      total = Math.max(total, answer?.total ?? 0);
+      complete &&= answer?.complete ?? true;
+      for (const row of answer?.rows ?? source.knownRows()) {
+        const key = recordKeyOf(row.owner, row.id);
+        const known = listed.get(key);
+        if (known) {
+          known.sources = Math.max(known.sources, row.sources);
+          if (!this.#own.has(key)) known.receivedAt = Math.min(known.receivedAt, row.receivedAt);
+          continue;
+        }
+        const cached = this.#records.get(key);
+        if (!cached || cached.record.withdrawn || this.#isTakenBack(key, cached, answer)) continue;
+        const video = { cached, sources: row.sources, receivedAt: row.receivedAt };
+        if (passes(video)) listed.set(key, video);
+      }
+    }
+    const videos = [...listed.values()].sort(listOrder(query.sort)).slice(0, query.limit);
+    return {
+      videos: videos.map((video) => this.#networkVideo(video)),
+      // Several trackers list the same videos: unless all have been seen, the longest list is the best that can be said.
+      total: complete ? listed.size : Math.max(total, listed.size),
+    };
+  }
+
+  /** One's own that was just taken back is not shown because a tracker has not heard of it yet. */
+  #isTakenBack(key: RecordKey, { record }: CachedRecord, answer: SourceAnswer | undefined): boolean {
+    const taken = this.#takenBack.get(key);
+    if (!taken || record.sequence > taken.sequence) return false;
+    return (answer?.askedAt ?? 0) < taken.at + TAKEN_BACK_MS;
+  }
+
+  #networkVideo({ cached: { record }, sources, receivedAt }: ListedVideo): NetworkVideo {
+    const libraryKey = this.options.libraryKeyOf?.(record.id);
+    return {
+      id: record.id,
+      title: record.title,
+      description: record.description,
+      owner: record.ownerName,
+      ownerFingerprint: record.owner,
+      size: record.length,
+      ...(record.duration === undefined ? {} : { duration: record.duration }),
+      ...(record.width === undefined ? {} : { width: record.width }),
+      ...(record.height === undefined ? {} : { height: record.height }),
+      audience: record.audience,
+      sources,
+      mine: record.owner === this.options.self.fingerprint,
+      ...(libraryKey === undefined ? {} : { libraryKey }),
+      receivedAt,
+    };
+  }
+
+  #addSource(source: CatalogSource): () => void {
+    this.#sources.add(source);
+    this.#changed();
+    return () => {
+      if (!this.#sources.delete(source)) return;
+      source.dispose();
+      this.#changed();
+    };
+  }
+
+  #context(): SourceContext {
+    return {
+      clock: this.#clock,
+      wallClock: this.#now,
+      records: this.#records,
+      onChanged: () => this.#changed(),
+      onAnswered: () => this.#setKnown(),
+    };
+  }
+
+  #setKnown(): void {
+    if (this.#known) return;
+    this.#known = true;
+    this.#didChange.fire();
+  }
+
+  #changed(): void {
+    this.#revision++;
+    this.#didChange.fire();
+  }
+
+  #within(work: Promise<unknown>): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#clock.after(WAIT_MS, resolve);
+      const finish = () => {
+        cancel();
+        resolve();
+      };
+      work.then(finish, finish);
+    });
+  }
+}
+
+function sourceQuery({ text, owner, sort, limit }: NetworkQuery): SourceQuery {
+  const trimmed = text?.trim();
+  const order: SortOrder = sort ?? "newest";
+  return {
+    ...(trimmed ? { text: trimmed } : {}),
+    ...(owner ? { owner } : {}),
+    sort: order,
+    limit: Math.max(1, Math.min(MAX_LIMIT, limit)),
+  };
 }

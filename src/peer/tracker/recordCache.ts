@@ -1,0 +1,137 @@
+import { parseRecord, type VideoRecord } from "../../wire/records";
+import { compareText, haystackOf, matchesWords, nameKey } from "../../wire/search";
+import { type RecordKey, recordKeyOf, type SortOrder } from "../../wire/trackerMessages";
+import type { VideoId } from "../../wire/types";
+
+/** About 2 kB each without its picture: twice as many as everything is built for. */
+const MAX_RECORDS = 20_000;
+/** Records that were no good, so that they are not fetched for every look at a list. */
+const MAX_REJECTED = 5_000;
+/** Signatures checked in one go (0.2 ms each) before other work gets its turn. */
+const RECORDS_PER_TURN = 20;
+
+/** A verified record; pictures are left out, since lists show none and they are most of the memory. */
+export interface CachedRecord {
+  record: VideoRecord;
+  nameKey: string;
+  matches(words: readonly string[]): boolean;
+}
+
+export function cachedRecord({ thumbnail: _, ...record }: VideoRecord): CachedRecord {
+  let haystack: string | undefined;
+  return {
+    record,
+    nameKey: nameKey(record.title),
+    matches(words) {
+      if (words.length === 0) return true;
+      haystack ??= haystackOf(record);
+      return matchesWords(haystack, words);
+    },
+  };
+}
+
+/** The newest verified record of each key that anybody has shown, the least used forgotten first. */
+export class RecordCache {
+  readonly #records = new Map<RecordKey, CachedRecord>();
+  readonly #byVideo = new Map<VideoId, Set<RecordKey>>();
+  readonly #rejected = new Set<string>();
+
+  constructor(private readonly now: () => number) {}
+
+  /** Valid now; withdrawals too. */
+  get(key: RecordKey): CachedRecord | undefined {
+    const cached = this.#records.get(key);
+    if (!cached) return undefined;
+    if (cached.record.expires <= this.now()) {
+      this.#delete(key);
+      return undefined;
+    }
+    this.#records.delete(key);
+    this.#records.set(key, cached);
+    return cached;
+  }
+
+  ofVideo(id: VideoId): VideoRecord[] {
+    return [...(this.#byVideo.get(id) ?? [])].flatMap((key) => this.get(key)?.record ?? []);
+  }
+
+  /** Whether this or a newer one is here, or it was looked at and is no good. */
+  knows(key: RecordKey, sequence: number): boolean {
+    const known = this.#records.get(key);
+    return (known !== undefined && known.record.sequence >= sequence) || this.#rejected.has(`${key}:${sequence}`);
+  }
+
+  /** The source does not have it (any more), or what it has is no good. */
+  reject(key: RecordKey, sequence: number): void {
+    this.#rejected.add(`${key}:${sequence}`);
+    const oldest = this.#rejected.values().next().value;
+    if (this.#rejected.size > MAX_REJECTED && oldest !== undefined) this.#rejected.delete(oldest);
+  }
+
+  add(record: VideoRecord): void {
+    const key = recordKeyOf(record.owner, record.id);
+    const known = this.#records.get(key);
+    if (known && known.record.sequence >= record.sequence) return;
+    this.#records.delete(key);
+    this.#records.set(key, cachedRecord(record));
+    let keys = this.#byVideo.get(record.id);
+    if (!keys) {
+      keys = new Set();
+      this.#byVideo.set(record.id, keys);
+    }
+    keys.add(key);
+    const oldest = this.#records.keys().next().value;
+    if (this.#records.size > MAX_RECORDS && oldest !== undefined) this.#delete(oldest);
+  }
+
+  /** Verifies and keeps them, in turns; answers those that are good. Bad ones are somebody's mistake or lie, and are skipped. */
+  async addAll(list: readonly Uint8Array[]): Promise<VideoRecord[]> {
+    const good: VideoRecord[] = [];
+    for (const [index, bytes] of list.entries()) {
+      if (index % RECORDS_PER_TURN === RECORDS_PER_TURN - 1) await new Promise((resolve) => setImmediate(resolve));
+      try {
+        const record = parseRecord(bytes, { now: this.now() });
+        this.add(record);
+        good.push(record);
+      } catch {
+        // not shown
+      }
+    }
+    return good;
+  }
+
+  #delete(key: RecordKey): void {
+    const cached = this.#records.get(key);
+    if (!cached) return;
+    this.#records.delete(key);
+    const { id } = cached.record;
+    const keys = this.#byVideo.get(id);
+    if (keys?.delete(key) && keys.size === 0) this.#byVideo.delete(id);
+  }
+}
+
+/** What a list shows of one video, from whichever source. */
+export interface ListedVideo {
+  cached: CachedRecord;
+  sources: number;
+  receivedAt: number;
+}
+
+/** The same orders as at a tracker: pages can be merged only so. */
+export function listOrder(sort: SortOrder): (a: ListedVideo, b: ListedVideo) => number {
+  const byKey = (a: ListedVideo, b: ListedVideo) =>
+    compareText(
+      recordKeyOf(a.cached.record.owner, a.cached.record.id),
+      recordKeyOf(b.cached.record.owner, b.cached.record.id),
+    );
+  switch (sort) {
+    case "newest":
+      return (a, b) => b.receivedAt - a.receivedAt || byKey(a, b);
+    case "name":
+      return (a, b) => compareText(a.cached.nameKey, b.cached.nameKey) || byKey(a, b);
+    case "size":
+      return (a, b) => b.cached.record.length - a.cached.record.length || byKey(a, b);
+    case "sources":
+      return (a, b) => b.sources - a.sources || byKey(a, b);
+  }
+}
