@@ -5,6 +5,7 @@ import { join, relative } from "node:path";
 import { Worker } from "node:worker_threads";
 import { FolderLock } from "../../src/peer/storage/folderLock";
 import { StreamletError } from "../../src/wire/errors";
+import { skip } from "../helpers/skip";
 import { tempDir } from "../helpers/tempDir";
 
 if (process.env.STREAMLET_TEST_CHILD) void hold(process.env.STREAMLET_TEST_CHILD);
@@ -72,7 +73,7 @@ function suite(): void {
     });
 
     it("is held by a process that is stopped: it may go on at any moment", async function () {
-      if (process.platform === "win32") this.skip(); // Windows has no SIGSTOP
+      if (process.platform === "win32") skip(this, "Windows has no SIGSTOP");
       this.timeout(10_000);
       const folder = tempDir("lock");
       const { child, result } = holder(folder);

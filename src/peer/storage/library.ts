@@ -7,7 +7,7 @@ import { type ErrorInfo, StreamletError } from "../../wire/errors";
 import type { VideoId } from "../../wire/types";
 import { fileError, systemCode } from "./fileErrors";
 import { damagedName, readJson, writeAtomic, writeJson } from "./jsonFile";
-import { EXTRA_FIELDS, EXTRAS, formatLibrary, type LibraryEntry, parseLibrary } from "./libraryEntry";
+import { EXTRA_FIELDS, EXTRAS, formatLibrary, type LibraryEntry, parseLibrary, withoutUndefined } from "./libraryEntry";
 
 export type { LibraryEntry } from "./libraryEntry";
 
@@ -51,6 +51,7 @@ export class Library {
   readonly #removed = new Set<string>();
   #dirty = false;
   #timer: NodeJS.Timeout | undefined;
+  #dueAt = 0;
   #writing: Promise<void> | undefined;
   #closed = false;
   #backupAt = Number.NEGATIVE_INFINITY;
@@ -92,7 +93,7 @@ export class Library {
   }
 
   add(entry: NewEntry): LibraryEntry {
-    const added: LibraryEntry = { key: nanoid(), addedAt: Date.now(), sequence: 0, ...entry };
+    const added = withoutUndefined<LibraryEntry>({ key: nanoid(), addedAt: Date.now(), sequence: 0, ...entry });
     this.#set(added);
     if (EXTRA_FIELDS.some((field) => added[field] !== undefined)) this.#changedExtras.add(added.key);
     return added;
@@ -102,9 +103,7 @@ export class Library {
   update(key: string, changes: Partial<Omit<LibraryEntry, "key">>): LibraryEntry {
     const before = this.#entries.get(key);
     if (!before) throw new StreamletError("unknown-video", "This video is not in the library any more.");
-    const after: LibraryEntry = { ...before, ...changes, key };
-    for (const field of Object.keys(changes) as (keyof LibraryEntry)[])
-      if (after[field] === undefined) delete after[field];
+    const after = withoutUndefined<LibraryEntry>({ ...before, ...changes, key });
     if (isDeepStrictEqual(after, before)) return before;
     if (EXTRA_FIELDS.some((field) => after[field] !== before[field])) this.#changedExtras.add(key);
     this.#set(after);
@@ -176,7 +175,10 @@ export class Library {
   }
 
   #schedule(delayMs: number): void {
-    if (this.#timer || this.#closed) return;
+    const dueAt = performance.now() + delayMs;
+    if (this.#closed || (this.#timer && this.#dueAt <= dueAt)) return;
+    clearTimeout(this.#timer);
+    this.#dueAt = dueAt;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       if (this.#writing) return this.#schedule(delayMs);
@@ -248,7 +250,8 @@ export class Library {
     if (parsed.newer) throw this.#newerVersion();
     for (const entry of parsed.entries) this.#entries.set(entry.key, entry);
     if (text === undefined || parsed.damage) await this.#recover(parsed.damage);
-    for (const key of this.#entries.keys()) await this.#loadExtras(key);
+    const extras = new Set(await readdir(join(this.#dir, "extras")).catch(() => []));
+    for (const key of this.#entries.keys()) if (extras.has(`${key}.extras`)) await this.#loadExtras(key);
     await this.#sweep();
   }
 

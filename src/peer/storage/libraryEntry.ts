@@ -122,6 +122,11 @@ const ENTRY: z.ZodType<LibraryEntry> = z.object({
   peers: lenient(z.array(z.string())),
 });
 
+/** An absent field is absent in memory as well, so that entries compare equal before and after a restart. */
+export function withoutUndefined<T extends object>(value: T): T {
+  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as T;
+}
+
 export const LIBRARY_VERSION = 1;
 /** Brings the raw content of version `i` to version `i + 1`; an entry is added with every change of the format that old files lack. */
 const MIGRATIONS: ((raw: Record<string, unknown>) => Record<string, unknown>)[] = [(raw) => raw];
@@ -159,7 +164,7 @@ export function parseLibrary(text: string): ParsedLibrary {
   );
   const list = migrated.entries as unknown[];
   const parsed = list.map((entry) => ENTRY.safeParse(entry));
-  const entries = parsed.flatMap((result) => (result.success ? [result.data] : []));
+  const entries = parsed.flatMap((result) => (result.success ? [withoutUndefined(result.data)] : []));
   const bad = parsed.find((result) => !result.success)?.error?.issues[0];
   if (!bad) return { entries };
   const where = bad.path.join(".") || "entry";
@@ -174,7 +179,7 @@ function salvage(text: string): LibraryEntry[] {
   return text.split("\n").flatMap((line) => {
     try {
       const parsed = ENTRY.safeParse(JSON.parse(line.replace(/,\s*$/, "")));
-      return parsed.success ? [parsed.data] : [];
+      return parsed.success ? [withoutUndefined(parsed.data)] : [];
     } catch {
       return [];
     }
