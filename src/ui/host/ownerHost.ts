@@ -47,7 +47,7 @@ export interface OwnerOptions {
 }
 
 /** Answers of `globalState` and SecretStorage come in milliseconds; a keychain that asks its user may take a minute. */
-const STATE_TIMEOUT_MS = 10_000;
+const STATE_TIMEOUT_MS = 5_000;
 const SECRET_TIMEOUT_MS = 90_000;
 /** How long an automatic start waits for the port and folder of a window that is just closing (VS Code grants it 5 s). */
 const HANDOVER_MS = 12_000;
