@@ -151,8 +151,9 @@ export function proofLayersToRoot(totalLeaves: number, base: number): number {
 }
 
 /**
- * Uncle hashes that follow `length` hashes: the first log2(length) - 1 proof layers follow from the hashes themselves. A single hash
- * comes with its own sibling, then with the uncles: that is what libtorrent reads (what it writes lacks the sibling: ask for pairs).
+ * Uncle hashes that follow `length` hashes: the first log2(length) - 1 proof layers follow from the hashes themselves. So a single hash
+ * comes with its own sibling, then with the uncles. libtorrent asks for one where 512 pieces leave a rest of one, and hangs up on any
+ * other answer; what it answers itself lacks the sibling, so ask for pairs.
  */
 export function uncleCount(length: number, proofLayers: number): number {
   return Math.max(0, proofLayers - (log2(ceilPowerOfTwo(length)) - 1));
@@ -190,8 +191,8 @@ export interface TreeSource {
  * @returns undefined where the request is invalid or a hash is not known: that calls for a `hash reject`
  */
 export function buildHashes(source: TreeSource, range: HashRange): Uint8Array | undefined {
-  if (!isValidRange(range, source.totalLeaves)) return undefined;
   const { base, index, length, proofLayers } = range;
+  if (!isValidRange(range, source.totalLeaves) || base === treeLayers(source.totalLeaves)) return undefined;
   const uncles = uncleCount(length, proofLayers);
   const out = Buffer.allocUnsafeSlow((length + uncles) * HASH_BYTES);
   if (!copyNodes(source, base, index, length, out, 0)) return undefined;

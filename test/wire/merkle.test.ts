@@ -241,6 +241,20 @@ describe("merkle proofs", function () {
     assert.equal(buildHashes(tree, { base: 0, index: 32, length: 3, proofLayers: 5 }), undefined);
   });
 
+  it("of a single hash begin with its sibling, and never go above the root", () => {
+    const leaves = randomLeaves(5);
+    const tree = treeAbove(leaves, 0, 5);
+    const hashes = buildHashes(tree, { base: 0, index: 4, length: 1, proofLayers: 2 }) as Uint8Array;
+    const layer = foldLayer(leaves, 0);
+    const lower = merkleRoot(layer.subarray(0, 64), 2, 1);
+    assert.equal(toHex(hashes), toHex(Buffer.concat([leaves.subarray(4 * 32), padHash(0), padHash(1), lower])));
+    assert.equal(buildHashes(tree, { base: 3, index: 0, length: 1, proofLayers: 0 }), undefined);
+    assert.equal(
+      buildHashes(treeAbove(leaves.subarray(0, 32), 0, 1), { base: 0, index: 0, length: 1, proofLayers: 0 }),
+      undefined,
+    );
+  });
+
   it("count uncles from log2(length) - 1 proof layers on", () => {
     assert.deepEqual(
       [
