@@ -62,7 +62,7 @@ export async function runHeadless() {
     const said = await start("streamlet", ["get", shared.id, "--out", downloads, ...as("Bob")]).all(STEP_TIMEOUT_MS);
     const done = said.find((event) => event.event === "done");
     if (!done) throw new Error("Bob's download ended without its last word.");
-    say("Bob", `downloads ${done.bytes} bytes in ${done.seconds} s, every block verified`);
+    say("Bob", `downloads ${done.bytes} bytes in ${done.seconds.toFixed(2)} s, every block verified`);
 
     const [sent, received] = [sha256(CLIP), sha256(done.path)];
     if (sent !== received || done.sha256 !== sent)

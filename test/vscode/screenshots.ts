@@ -94,14 +94,14 @@ async function main(): Promise<void> {
     await alice.network.welcome().getByText("Start a Tracker Here").waitFor();
     await inThemes("no-tracker");
 
-    await window.command("Streamlet: Edit Profile…");
+    await window.command("Streamlet: Edit Profile...");
     const edit = await alice.profileForm();
     await field(edit, "Tracker 1").fill(tracker.address);
     await inThemes("edit-form");
     await edit.getByRole("button", { name: "Save" }).click();
     await alice.untilDescribed(alice.network, second!.title, /Bob/);
 
-    await window.command("Streamlet: Upload Video…");
+    await window.command("Streamlet: Upload Video...");
     await window.chooseFile(first!.path);
     const upload = await window.webview(".card");
     await field(upload, "Name").fill(first!.title);
@@ -131,7 +131,7 @@ async function main(): Promise<void> {
     await alice.videos.inlineAction(big.title, "Pause");
     await alice.untilDescribed(alice.videos, big.title, /paused/);
     await inThemes("paused");
-    await window.command("Streamlet: Delete Profile…");
+    await window.command("Streamlet: Delete Profile...");
     await window.modal().waitFor();
     await inThemes("delete-question");
     await window.answerModal("Cancel");

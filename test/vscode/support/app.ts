@@ -31,6 +31,7 @@ export interface WindowOptions {
 }
 
 let browser: Promise<Browser> | undefined;
+const openWindows = new Set<Workbench>();
 
 /** One Chromium serves all installations of a test run; each has its own context, hence its own storage. */
 function sharedBrowser(): Promise<Browser> {
@@ -42,6 +43,11 @@ function sharedBrowser(): Promise<Browser> {
 export async function closeBrowser(): Promise<void> {
   await (await browser)?.close();
   browser = undefined;
+}
+
+/** Writes a picture of every open window into out/screenshots; returns their paths. */
+export async function photographWindows(name: string): Promise<string[]> {
+  return Promise.all([...openWindows].map((window, i) => window.screenshot(`${name} ${i + 1}`)));
 }
 
 /**
@@ -81,8 +87,12 @@ export class App {
     const page = await this.context.newPage();
     if (width && height) await page.setViewportSize({ width, height });
     const window = new Workbench(page);
+    openWindows.add(window);
     this.#windows.add(window);
-    page.once("close", () => this.#windows.delete(window));
+    page.once("close", () => {
+      openWindows.delete(window);
+      this.#windows.delete(window);
+    });
     await page.goto(this.server.windowUrl(folder));
     await window.ready();
     return window;

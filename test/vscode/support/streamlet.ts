@@ -75,7 +75,7 @@ export class Streamlet {
 
   /** Uploads a file by command, file dialog and form, accepting what the form suggests but for the name. */
   async upload(path: string, title: string): Promise<void> {
-    await this.window.command("Streamlet: Upload Video…");
+    await this.window.command("Streamlet: Upload Video...");
     await this.window.chooseFile(path);
     const form = await this.window.webview(".card");
     await field(form, "Name").fill(title);

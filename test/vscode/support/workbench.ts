@@ -9,6 +9,7 @@ import { until } from "./until";
 const WINDOW_TIMEOUT_MS = 90_000;
 /** Anything that VS Code draws in answer to a key or a click. */
 export const UI_TIMEOUT_MS = 20_000;
+const APPEAR_MS = 1_500;
 const SCREENSHOT_DIR = resolve("out/screenshots");
 
 /** One window of VS Code, driven as a person does: keys, clicks, and what the screen shows. */
@@ -107,12 +108,14 @@ export class Workbench {
   async openContainer(title: string): Promise<void> {
     const tab = this.page.locator(`.activitybar .action-item:has(.action-label[aria-label^="${title}"])`).first();
     await tab.waitFor();
-    // A click on a container that is already shown would hide it.
-    if (!(await tab.evaluate((e) => e.classList.contains("checked")))) {
+    const shown = this.page.locator(".part.sidebar .composite.title h2", { hasText: title }).first();
+    // A click on a container that is shown already hides it, and a window that has just opened may still be about to show it.
+    await until(async () => {
+      if (await appears(shown)) return true;
       // A badge lies over the middle of the icon and swallows clicks there.
       await tab.click({ position: { x: 8, y: 8 } });
-    }
-    await this.page.locator(".part.sidebar .composite.title h2", { hasText: title }).first().waitFor();
+      return appears(shown);
+    }, `the side bar shows ${title}`);
   }
 
   /** A view by the title in its header; its container has to be open. */
@@ -252,4 +255,12 @@ export class Workbench {
 
 function asPattern(text: string | RegExp): RegExp {
   return typeof text === "string" ? exactly(text) : text;
+}
+
+/** Whether an element is there within a moment that is long for VS Code to draw something. */
+function appears(element: Locator): Promise<boolean> {
+  return element.waitFor({ timeout: APPEAR_MS }).then(
+    () => true,
+    () => false,
+  );
 }
