@@ -10,6 +10,7 @@ import { PeerHost } from "./host/peerHost";
 import { complain, report, warn } from "./notify";
 import { LinkHandler } from "./openLink";
 import { showStartFailure, tellDamagedProfiles } from "./profiles";
+import { Refusals } from "./refusals";
 import { StatusBar } from "./statusBar";
 import { Transfers } from "./transfers";
 import { chooseFiles, storeDropped, uploadFiles } from "./uploads";
@@ -60,6 +61,7 @@ export function buildApp(context: ExtensionContext): () => Promise<void> {
   };
   const statusBar = new StatusBar();
   const contextKeys = new ContextUpdater();
+  const refusals = new Refusals(app);
   let toldDamage = false;
 
   function show(state: HostState): void {
@@ -68,6 +70,7 @@ export function buildApp(context: ExtensionContext): () => Promise<void> {
     app.peers.update(state);
     app.transfers.update(state);
     statusBar.update(state);
+    if (host.isOwner) refusals.update(state);
     contextKeys.update(state, { searching: app.network.search !== "" });
     if (state.damagedProfiles > 0 && !toldDamage && host.isOwner) {
       toldDamage = true;

@@ -15,6 +15,7 @@ import { phaseOf } from "./host/snapshots";
 import { explain } from "./messages";
 import { withoutIcons } from "./notify";
 import { networkCondition, refusingTracker, withoutToken } from "./views/conditions";
+import { refusalText } from "./views/descriptions";
 
 /** Right of VS Code's own items on the left side. */
 const PRIORITY = 10;
@@ -111,7 +112,7 @@ function describe(state: HostState): Look {
       const trackers = peer.trackers.map((tracker) => withoutToken(tracker.address)).join(", ");
       const lines = [
         l10n.t("Streamlet: {0} on port {1}", name, peer.port),
-        refusing?.error ? explain(refusing.error) : "",
+        refusing ? refusalText(state, refusing) : "",
         silent && !refusing ? l10n.t("No tracker answers at {0}", trackers) : "",
         l10n.t("Down {0}, up {1}", formatRate(peer.downRate), formatRate(peer.upRate)),
         peer.connections === 1 ? l10n.t("1 connection") : l10n.t("{0} connections", peer.connections),

@@ -17,6 +17,9 @@ const MAX_PROGRESS_TOASTS = 3;
 /** Work that is over by then needs no toast of its own. */
 const PROGRESS_DELAY_MS = 700;
 
+/** A tracker that answers at all acknowledges a record within a second. */
+const ANNOUNCE_TIMEOUT_MS = 4_000;
+
 const UNDER_WAY: readonly VideoState[] = ["hashing", "downloading", "checking"];
 
 interface Watch {
@@ -27,6 +30,7 @@ interface Watch {
 
 export class Transfers implements Disposable {
   private readonly watches = new Map<string, Watch>();
+  private readonly unannounced = new Map<string, NodeJS.Timeout>();
   private states = new Map<string, VideoState>();
   private profileId: string | undefined;
   private toasts = 0;
@@ -56,6 +60,7 @@ export class Transfers implements Disposable {
       seen.set(video.key, video.state);
       const before = this.states.get(video.key);
       this.watches.get(video.key)?.report?.(video);
+      if (video.publishedOn > 0 && this.unannounced.has(video.key)) this.onDidPublish(video);
       if (before !== video.state) this.onDidChangeState(video, before);
     }
     for (const [key, watch] of this.watches) {
@@ -66,6 +71,7 @@ export class Transfers implements Disposable {
 
   dispose(): void {
     for (const [key, watch] of this.watches) this.end(key, watch);
+    for (const timer of this.unannounced.values()) clearTimeout(timer);
   }
 
   private onDidChangeState(video: LibraryVideo, before: VideoState | undefined): void {
@@ -74,7 +80,7 @@ export class Transfers implements Disposable {
     if (UNDER_WAY.includes(video.state)) return;
     if (watch) this.end(video.key, watch);
     if (!wasUnderWay || !this.isOurs(video, watch)) return;
-    if (video.state === "ready") void this.tellReady(video);
+    if (video.state === "ready") this.announce(video);
     else if (video.state === "failed") void this.tellFailed(video);
   }
 
@@ -123,6 +129,25 @@ export class Transfers implements Disposable {
     });
   }
 
+  /** A shared upload is on the network when a tracker says so, moments after it is ready. */
+  private announce(video: LibraryVideo): void {
+    if (video.origin === "obtained" || !video.shared || video.publishedOn > 0) {
+      void this.tellReady(video);
+      return;
+    }
+    const timer = setTimeout(() => {
+      this.unannounced.delete(video.key);
+      void this.tellReady(video);
+    }, ANNOUNCE_TIMEOUT_MS);
+    this.unannounced.set(video.key, timer);
+  }
+
+  private onDidPublish(video: LibraryVideo): void {
+    clearTimeout(this.unannounced.get(video.key));
+    this.unannounced.delete(video.key);
+    void this.tellReady(video);
+  }
+
   private tellReady(video: LibraryVideo): Promise<void> {
     const choice = (title: string, command: Command) => ({
       title,
@@ -135,8 +160,10 @@ export class Transfers implements Disposable {
         choice(l10n.t("Reveal"), "streamlet.revealInFileManager"),
       );
     }
+    const copy = choice(l10n.t("Copy Link"), "streamlet.copyLink");
+    if (video.publishedOn > 0) return inform(l10n.t("“{0}” is on the network.", video.title), copy);
     return video.shared
-      ? inform(l10n.t("“{0}” is on the network.", video.title), choice(l10n.t("Copy Link"), "streamlet.copyLink"))
+      ? inform(l10n.t("“{0}” is ready. Others see it as soon as a tracker answers.", video.title), copy)
       : inform(l10n.t("“{0}” is in your library.", video.title), choice(l10n.t("Share"), "streamlet.publish"));
   }
 

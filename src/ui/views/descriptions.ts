@@ -1,10 +1,12 @@
 /** What stands beside and in the tooltip of a row. Text of other people goes through `appendText` only. */
 import { l10n, MarkdownString, ThemeColor, ThemeIcon } from "vscode";
-import type { LibraryVideo, NetworkPeer, NetworkVideo, VideoState } from "../../peer/status";
+import type { LibraryVideo, NetworkPeer, NetworkVideo, TrackerStatus, VideoState } from "../../peer/status";
+import type { HostState } from "../../rpc/window";
 import { formatFingerprint, shortFingerprint } from "../../wire/fingerprint";
 import type { Fingerprint } from "../../wire/types";
 import { formatBytes, formatDuration, formatPercent, formatRate } from "../format";
 import { explain } from "../messages";
+import { withoutToken } from "./conditions";
 
 const SEPARATOR = " · ";
 
@@ -41,7 +43,8 @@ export function describeVideo(video: LibraryVideo): string {
 function sharingText(video: LibraryVideo): string | undefined {
   if (!video.shared) return video.origin === "uploaded" ? l10n.t("not shared") : undefined;
   if (video.audience === "friends") return l10n.t("Friends only");
-  if (video.publishedOn === 0) return l10n.t("waiting for a tracker");
+  // Of what others own one is a source; it is their record that a tracker acknowledges.
+  if (video.origin === "uploaded" && video.publishedOn === 0) return l10n.t("waiting for a tracker");
   return video.audience === "public" ? l10n.t("On Network, public") : l10n.t("On Network");
 }
 
@@ -143,6 +146,13 @@ export function tooltipOfPeer(peer: NetworkPeer, now: number): MarkdownString {
     [l10n.t("Fingerprint"), formatFingerprint(peer.fingerprint)],
     [l10n.t("Online for"), peer.onlineSince > 0 ? agoText(now - peer.onlineSince) : undefined],
   ]);
+}
+
+/** Why a tracker does not serve this profile, and what to do. */
+export function refusalText({ snapshot }: HostState, { address, error }: TrackerStatus): string {
+  const shown = withoutToken(address);
+  if (!error) return shown;
+  return `${shown}: ${explain({ ...error, data: { address: shown, name: snapshot.peer.peerId, ...error.data } })}`;
 }
 
 export function addressText({ host, port }: { host: string; port: number }): string {

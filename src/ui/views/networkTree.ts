@@ -16,7 +16,13 @@ import { Views } from "../contributions";
 import { phaseOf } from "../host/snapshots";
 import { explain } from "../messages";
 import { networkCondition, refusingTracker, withoutToken } from "./conditions";
-import { contextOfNetworkVideo, describeNetworkVideo, iconOfNetworkVideo, tooltipOfNetworkVideo } from "./descriptions";
+import {
+  contextOfNetworkVideo,
+  describeNetworkVideo,
+  iconOfNetworkVideo,
+  refusalText,
+  tooltipOfNetworkVideo,
+} from "./descriptions";
 import { LiveQuery } from "./liveQuery";
 import { type ListNode, NodeList } from "./nodeList";
 import { type ActionNode, actionItem, fireChange, moreNode, Pages, setHeader } from "./treeSupport";
@@ -203,7 +209,7 @@ export class NetworkTree implements TreeDataProvider<NetworkTreeNode>, Disposabl
     const where = state?.snapshot.peer.trackers.map((tracker) => withoutToken(tracker.address)).join(", ") ?? "";
     const filter = this.text ? l10n.t("“{0}”: {1} found", this.text, this.total) : undefined;
     let message: string | undefined;
-    if (refusing?.error) message = `${withoutToken(refusing.address)}: ${explain(refusing.error)}`;
+    if (state && refusing) message = refusalText(state, refusing);
     else if (silent && this.list.nodes.length > 0) message = l10n.t("No tracker answers at {0}; trying again.", where);
     else if (running && state.snapshot.unreachable) {
       message = explain({ code: "unreachable", message: "", data: { port: state.snapshot.peer.port } });
