@@ -8,6 +8,23 @@ import { parseTorrent } from "../wire/metainfo";
 import type { VideoRecord } from "../wire/records";
 import { type Fingerprint, isVideoId, type VideoId } from "../wire/types";
 import type { Audience } from "./status";
+import { safeFileName } from "./storage/fileNames";
+
+/** Extensions that a download may have; any other name gets `.mp4` so that a system player takes it for what it is. */
+const VIDEO_EXTENSION = /\.(mp4|m4v|mov|mkv|webm|avi|flv)$/i;
+/** Enough of an id to tell files apart. */
+const PROVISIONAL_NAME_CHARS = 16;
+
+/** The file name of a download, whatever somebody else called it. */
+export function downloadName(untrusted: string): string {
+  const safe = safeFileName(untrusted);
+  return VIDEO_EXTENSION.test(safe) ? safe : `${safe}.mp4`;
+}
+
+/** What a download is called until its metadata has come, where only its info-hash is known. */
+export function provisionalName(infoHash: string): string {
+  return `${infoHash.slice(0, PROVISIONAL_NAME_CHARS)}.mp4`;
+}
 
 export interface DownloadSpec {
   /** v2 info-hash; absent for v1-only torrents. */
@@ -97,7 +114,7 @@ async function fromLink(text: string, recordsOf: (id: VideoId) => Promise<VideoR
         id: link.id,
         title: `Video ${link.id.slice(0, 8)}`,
         description: "",
-        fileName: `${link.id.slice(0, 16)}.mp4`,
+        fileName: provisionalName(link.id),
         size: link.length ?? 0,
         ...(link.pieceLength ? { pieceLength: link.pieceLength } : {}),
         ...(link.piecesRoot ? { piecesRoot: link.piecesRoot } : {}),
@@ -115,7 +132,7 @@ async function fromMagnet(text: string, recordsOf: (id: VideoId) => Promise<Vide
   const magnet = parseMagnet(text);
   const record = magnet.id ? newest(await recordsOf(magnet.id).catch(() => [])) : undefined;
   if (record) return { ...fromRecord(record), peers: magnet.peers };
-  const name = magnet.name ?? (magnet.id ?? magnet.v1 ?? "").slice(0, 16);
+  const name = magnet.name ?? provisionalName(magnet.id ?? magnet.v1 ?? "");
   return {
     ...(magnet.id ? { id: magnet.id } : {}),
     ...(magnet.v1 ? { v1: magnet.v1 } : {}),

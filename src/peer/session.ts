@@ -10,7 +10,7 @@ import { fromHex } from "../wire/bytes";
 import { StreamletError } from "../wire/errors";
 import { formatLink, formatMagnet } from "../wire/links";
 import { systemClock } from "./clock";
-import { type DownloadSpec, readDownloadSource } from "./downloadSource";
+import { type DownloadSpec, downloadName, readDownloadSource } from "./downloadSource";
 import { createIdentityKey, loadIdentity } from "./identity";
 import { copiesFolder } from "./importQueue";
 import { localAddresses } from "./net/addresses";
@@ -24,8 +24,6 @@ import { checkVideoFile } from "./storage/videoFile";
 import { TrackerClient } from "./tracker/trackerClient";
 import type { DownloadResult, VideoRuntime } from "./videoRuntime";
 
-/** Extensions that a download may have; any other name gets `.mp4` so that a system player takes it for what it is. */
-const VIDEO_EXTENSION = /\.(mp4|m4v|mov|mkv|webm|avi|flv)$/i;
 const RELEASE_TIMEOUT_MS = 3_000;
 const DEFAULT_TITLE_CHARS = 200;
 
@@ -194,7 +192,7 @@ export class Session implements PeerService {
     const peer = this.peer();
     const spec = await readDownloadSource(request.source, (id) => peer.catalog.recordsOf(id));
     const known = peer.library.entries().find((e) => (spec.id && e.id === spec.id) || (!spec.id && e.v1 === spec.v1));
-    if (known) return this.downloadAgain(known.key, request);
+    if (known) return this.downloadAgain(known.key, { ...spec, fileName: known.fileName }, request);
     const path = await this.destinationOf(spec, request);
     const entry = peer.library.add({
       origin: "obtained",
@@ -232,24 +230,34 @@ export class Session implements PeerService {
     return { key: entry.key };
   }
 
-  /** It is in the library: goes on, or is copied to where it is wanted. */
-  private async downloadAgain(key: string, request: DownloadRequest): Promise<{ key: string }> {
+  /** It is in the library: goes on, is fetched anew where its file is gone, or is copied to where it is wanted. */
+  private async downloadAgain(key: string, spec: DownloadSpec, request: DownloadRequest): Promise<{ key: string }> {
     const runtime = this.runtime(key);
-    const { state, path } = runtime.entry;
+    this.copies.delete(key);
+    if (runtime.entry.state === "ready") await runtime.checkFile();
+    const { state, origin, path, size } = runtime.entry;
+    const gone = state === "fileMissing" || state === "fileChanged";
     if (state === "ready") {
-      const wanted = request.out && resolve(request.out);
-      const target = wanted && (await isFolder(wanted)) ? join(wanted, basename(path)) : wanted;
-      if (target && target !== path) await copyFile(path, target, { force: request.force === true });
+      const target = request.out ? await this.destinationOf(spec, request) : path;
+      if (target === path) return { key };
+      const begun = systemClock.now();
+      await copyFile(path, target, { force: request.force === true });
+      this.copies.set(key, { path: target, bytes: size, seconds: (systemClock.now() - begun) / 1000 });
+    } else if (gone && origin === "obtained") {
+      const target = await this.destinationOf(spec, request);
+      this.peer().library.update(key, { path: target, partPath: `${target}.part`, mtimeMs: undefined });
+      await runtime.startDownload();
     } else if (!runtime.isDownloading && state !== "hashing") {
       await runtime.startDownload();
     }
     return { key };
   }
+  /** Where the last request for a video that was there already has put its copy. */
+  private readonly copies = new Map<string, DownloadResult>();
 
   private async destinationOf(spec: DownloadSpec, request: DownloadRequest): Promise<string> {
     const { config } = this.peer();
-    const safe = safeFileName(spec.fileName);
-    const name = VIDEO_EXTENSION.test(safe) ? safe : `${safe}.mp4`;
+    const name = downloadName(spec.fileName);
     if (!request.out) return uniquePath(config.downloadsDir ?? join(config.dataDir, "downloads"), name);
     const out = isAbsolute(request.out) ? request.out : resolve(request.out);
     const asFolder = (await isFolder(out)) || /[\\/]$/.test(request.out);
@@ -294,8 +302,8 @@ export class Session implements PeerService {
   }
 
   /** Resolves when the download is whole, rejects with its error when it fails or is stopped. */
-  downloadResult(key: string): Promise<DownloadResult> {
-    return this.runtime(key).result();
+  async downloadResult(key: string): Promise<DownloadResult> {
+    return this.copies.get(key) ?? (await this.runtime(key).result());
   }
 
   async link(key: string): Promise<{ link: string; magnet: string | null }> {

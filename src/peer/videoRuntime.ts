@@ -4,16 +4,18 @@
  */
 import { createHash } from "node:crypto";
 import { mkdir, rename, rm, stat, statfs } from "node:fs/promises";
-import { dirname } from "node:path";
+import { basename, dirname, extname } from "node:path";
 import type { Duplex } from "node:stream";
 import { Bitfield } from "../wire/bitfield";
 import { fromHex, toHex } from "../wire/bytes";
 import { StreamletError, toErrorInfo } from "../wire/errors";
 import type { Handshake } from "../wire/handshake";
 import { type Info, parseInfo } from "../wire/metainfo";
+import { downloadName, provisionalName } from "./downloadSource";
 import type { Engine } from "./engine";
 import type { LibraryVideo, VideoState } from "./status";
 import { fileError } from "./storage/fileErrors";
+import { uniquePath } from "./storage/fileNames";
 import { HashTree } from "./storage/hashTree";
 import type { LibraryEntry } from "./storage/library";
 import { checkExpected, PieceStore } from "./storage/pieceStore";
@@ -30,6 +32,8 @@ const UPLOAD_SLOTS_PER_VIDEO = 20;
 const FIND_PEERS_MS = 10_000;
 /** So long nobody could be reached, even by asking to be called back: then it is said. */
 const UNREACHABLE_AFTER_MS = 12_000;
+/** The title of a video of which only the id is known holds so much of it. */
+const UNTITLED_ID_CHARS = 8;
 
 export interface DownloadResult {
   path: string;
@@ -227,8 +231,12 @@ export class VideoRuntime {
   private activate(): Promise<void> {
     return this.serialize(async () => {
       if (this.active || this.closed) return;
-      const entry = this.entry;
       const infoBytes = await this.engine.library.readInfo(this.key);
+      // A kill may have come between the metadata and the entry that follows from it.
+      if (infoBytes && this.isDownloading) {
+        this.engine.library.update(this.key, this.realName(parseInfo(infoBytes).name));
+      }
+      const entry = this.entry;
       const swarm = this.makeSwarm(entry, infoBytes);
       this.active = { swarm, store: undefined, tree: undefined, resume: undefined, file: undefined, have: undefined };
       const content = contentOf(entry, infoBytes);
@@ -359,12 +367,26 @@ export class VideoRuntime {
       pieceLength: info.pieceLength,
       ...(info.piecesRoot ? { piecesRoot: toHex(info.piecesRoot) } : {}),
       ...(v1 ? { v1 } : {}),
+      ...this.realName(info.name),
     });
     active.swarm.setV1(v1);
     this.engine.sharingChanged();
     if (known) return;
     await this.openStorage(active, contentOfInfo(info));
     if (this.isDownloading) await this.beginTransfer(active);
+  }
+
+  /** A download that was named after its id, for want of anything better, gets its name; one that somebody named keeps it. */
+  private realName(name: string): Partial<LibraryEntry> {
+    const { id, v1, path, title } = this.entry;
+    if (basename(path) !== provisionalName((id ?? v1)!)) return {};
+    const fileName = downloadName(name);
+    const untitled = title.includes((id ?? v1)!.slice(0, UNTITLED_ID_CHARS));
+    return {
+      fileName,
+      path: uniquePath(dirname(path), fileName),
+      ...(untitled ? { title: fileName.slice(0, -extname(fileName).length) } : {}),
+    };
   }
 
   private finish(): Promise<void> {
