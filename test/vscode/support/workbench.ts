@@ -1,5 +1,5 @@
-import { mkdirSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { existsSync, mkdirSync } from "node:fs";
+import { basename, dirname, resolve } from "node:path";
 import type { Frame, Locator, Page } from "playwright-core";
 import { exactly } from "./text";
 import { TreeView } from "./treeView";
@@ -87,19 +87,27 @@ export class Workbench {
     await this.quickRows().filter({ hasText: text }).first().click();
   }
 
-  /** Accepts `path` in the simple file dialog that is open. */
+  /** Accepts `path`, an existing file or a new one, in the simple file dialog that is open. */
   async chooseFile(path: string): Promise<void> {
     const input = this.quickInput();
-    await input.waitFor();
     await until(async () => (await input.inputValue()).startsWith("/"), "the file dialog shows a folder");
-    await input.fill(path);
-    // The dialog looks the path up a moment after the last key; what it has found is what Enter accepts.
-    await this.page.waitForTimeout(700);
-    await this.page.keyboard.press("Enter");
-    await until(
-      async () => !(await input.isVisible()) || (await input.inputValue()) !== path,
-      "the file dialog closes",
-    );
+    // The dialog follows what is typed a moment later, and completes it in its own way if it is still reading a folder.
+    await until(async () => {
+      await input.fill(path);
+      const listed =
+        !existsSync(path) ||
+        (await appears(
+          this.quickRows()
+            .filter({ hasText: basename(path) })
+            .first(),
+        ));
+      if (!listed || (await input.inputValue()) !== path) return false;
+      await this.page.keyboard.press("Enter");
+      return input.waitFor({ state: "hidden", timeout: APPEAR_MS }).then(
+        () => true,
+        () => false,
+      );
+    }, `the file dialog takes ${path}`);
   }
 
   // Side bar
