@@ -15,6 +15,8 @@ const WORKERS = {
   hashWorker: "src/peer/storage/hashWorker.ts",
 };
 
+const PROGRAMS = { streamlet: "src/cli/main.ts", "streamlet-tracker": "tracker/main.ts" };
+
 /** @type {import("esbuild").BuildOptions} */
 const node = {
   bundle: true,
@@ -62,7 +64,7 @@ const programs = [
   { ...node, entryPoints: WORKERS, outdir },
   {
     ...node,
-    entryPoints: { streamlet: "src/cli/main.ts", "streamlet-tracker": "tracker/main.ts" },
+    entryPoints: PROGRAMS,
     banner: { js: "#!/usr/bin/env node" },
     outdir,
   },
@@ -88,7 +90,8 @@ if (flags.has("--tests")) {
   rmSync("out/test", { recursive: true, force: true });
   await esbuild.build({
     ...node,
-    entryPoints: { ...testEntries(), ...WORKERS },
+    // Black-box tests run the programs, which lie beside them.
+    entryPoints: { ...testEntries(), ...WORKERS, ...PROGRAMS },
     external: ["mocha", "playwright-core", "vscode", "fast-check"],
     outdir: "out/test",
     sourcemap: "inline",

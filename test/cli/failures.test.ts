@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, describe, it } from "mocha";
 import { randomFile } from "../helpers/randomFile";
 import { tempDir } from "../helpers/tempDir";
-import { assertFailure, endPrograms, peer, startTracker, streamlet } from "./programs";
+import { assertFailure, endPrograms, peer, startTracker, streamlet, TEST_TIMEOUT_MS } from "./programs";
 
 const MIB = 1024 * 1024;
 const DEFAULT_PORT = 5000;
@@ -27,7 +27,8 @@ async function cleanUp(): Promise<void> {
   for (const server of servers.splice(0)) server.close();
 }
 
-describe("without a tracker that answers", () => {
+describe("without a tracker that answers", function () {
+  this.timeout(TEST_TIMEOUT_MS);
   afterEach(cleanUp);
 
   async function silentTracker(): Promise<string> {
@@ -78,7 +79,8 @@ describe("without a tracker that answers", () => {
   });
 });
 
-describe("a port that is taken", () => {
+describe("a port that is taken", function () {
+  this.timeout(TEST_TIMEOUT_MS);
   afterEach(cleanUp);
 
   it("ends share with port-in-use, naming the port and the way out", async () => {
@@ -105,7 +107,8 @@ describe("a port that is taken", () => {
   });
 });
 
-describe("hostile text", () => {
+describe("hostile text", function () {
+  this.timeout(TEST_TIMEOUT_MS);
   afterEach(cleanUp);
 
   it("in names never reaches a terminal raw", async function () {

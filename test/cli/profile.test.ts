@@ -4,7 +4,7 @@ import { userInfo } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, it } from "mocha";
 import { tempDir } from "../helpers/tempDir";
-import { assertFailure, endPrograms, type Program, peer, streamlet } from "./programs";
+import { assertFailure, endPrograms, type Program, peer, streamlet, TEST_TIMEOUT_MS } from "./programs";
 
 /** A command that needs nobody else: it lists oneself. */
 function self(data: string, args: string[] = []): Program {
@@ -19,7 +19,8 @@ async function whoAmI(data: string, args: string[] = []): Promise<{ peerId: stri
   return { peerId: own.peerId, fingerprint: own.fingerprint };
 }
 
-describe("the profile of the command line", () => {
+describe("the profile of the command line", function () {
+  this.timeout(TEST_TIMEOUT_MS);
   afterEach(endPrograms);
 
   it("is made on first use, with a key that only the user can read", async () => {

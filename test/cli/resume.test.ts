@@ -6,7 +6,7 @@ import { afterEach, describe, it } from "mocha";
 import { formatLink, parseLink } from "../../src/wire/links";
 import { randomFile, sha256OfFile } from "../helpers/randomFile";
 import { removeTempDir, tempDir } from "../helpers/tempDir";
-import { endPrograms, peer } from "./programs";
+import { endPrograms, peer, TEST_TIMEOUT_MS } from "./programs";
 
 const MIB = 1024 * 1024;
 const SIZE = 48 * MIB;
@@ -46,7 +46,8 @@ class CountingProxy {
   }
 }
 
-describe("a download that was interrupted", () => {
+describe("a download that was interrupted", function () {
+  this.timeout(TEST_TIMEOUT_MS);
   let proxy: CountingProxy | undefined;
   afterEach(async () => {
     await endPrograms();

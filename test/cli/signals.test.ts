@@ -5,11 +5,12 @@ import { join } from "node:path";
 import { afterEach, describe, it } from "mocha";
 import { randomFile } from "../helpers/randomFile";
 import { tempDir } from "../helpers/tempDir";
-import { endPrograms, peer, startTracker } from "./programs";
+import { endPrograms, peer, startTracker, TEST_TIMEOUT_MS } from "./programs";
 
 const MIB = 1024 * 1024;
 
-describe("a program that is told to stop", () => {
+describe("a program that is told to stop", function () {
+  this.timeout(TEST_TIMEOUT_MS);
   afterEach(endPrograms);
 
   for (const [signal, code] of [

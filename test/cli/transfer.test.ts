@@ -5,7 +5,15 @@ import { afterEach, describe, it } from "mocha";
 import { type BValue, encode } from "../../src/wire/bencode";
 import { randomFile, sha256OfFile } from "../helpers/randomFile";
 import { tempDir } from "../helpers/tempDir";
-import { assertFailure, type EventOf, endPrograms, type Program, peer, startTracker } from "./programs";
+import {
+  assertFailure,
+  type EventOf,
+  endPrograms,
+  type Program,
+  peer,
+  startTracker,
+  TEST_TIMEOUT_MS,
+} from "./programs";
 
 const MIB = 1024 * 1024;
 const SIZE = 3 * MIB + 12_345;
@@ -28,7 +36,8 @@ async function scene(args: string[] = []): Promise<Scene> {
   return { tracker: address, alice, shared, video, bob: join(dir, "bob") };
 }
 
-describe("share, list, peers and get", () => {
+describe("share, list, peers and get", function () {
+  this.timeout(TEST_TIMEOUT_MS);
   afterEach(endPrograms);
 
   it("carry a video from one person to another, byte for byte", async () => {
@@ -207,7 +216,8 @@ describe("share, list, peers and get", () => {
   });
 });
 
-describe("get", () => {
+describe("get", function () {
+  this.timeout(TEST_TIMEOUT_MS);
   afterEach(endPrograms);
 
   it("refuses an existing file, and replaces it with --force", async () => {
@@ -292,7 +302,8 @@ describe("get", () => {
   });
 });
 
-describe("share", () => {
+describe("share", function () {
+  this.timeout(TEST_TIMEOUT_MS);
   afterEach(endPrograms);
 
   const refused: [string, string, (path: string) => void, string][] = [

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { afterEach, describe, it } from "mocha";
 import { parseRate } from "../../src/cli/options";
 import { formatDuration, formatSize, jsonLine } from "../../src/cli/text";
-import { endPrograms, streamlet } from "./programs";
+import { endPrograms, streamlet, TEST_TIMEOUT_MS } from "./programs";
 
-describe("usage of streamlet", () => {
+describe("usage of streamlet", function () {
+  this.timeout(TEST_TIMEOUT_MS);
   afterEach(endPrograms);
 
   it("lists what works, and nothing else, on stdout with exit 0", async () => {
