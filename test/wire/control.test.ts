@@ -10,6 +10,7 @@ import {
   MAX_ANSWER_RECORDS,
   MAX_CONTROL_FRAME_BYTES,
 } from "../../src/wire/control";
+import { BUSY_MACHINE_MS } from "./support";
 
 const OWNER = "ab".repeat(32);
 const EXAMPLES: ControlMessage[] = [
@@ -43,7 +44,9 @@ function decoder(max = MAX_CONTROL_FRAME_BYTES) {
   };
 }
 
-describe("control messages", () => {
+describe("control messages", function () {
+  this.timeout(BUSY_MACHINE_MS);
+
   it("are a length of four bytes, big-endian, and JSON", () => {
     assert.equal(Buffer.from(encodeControl({ type: "ping" })).toString("latin1"), '\0\0\0\x0f{"type":"ping"}');
   });
