@@ -124,6 +124,15 @@ export function textField(options: TextFieldOptions): TextField {
   };
 }
 
+/**
+ * Puts the caret into `field` now or, while the person is elsewhere in the editor (a page may take a moment to load), as
+ * soon as the page gets the focus: a page that takes it closes the command palette that somebody is typing into.
+ */
+export function focusWhenActive(field: TextField): void {
+  if (document.hasFocus()) field.focus();
+  else window.addEventListener("focus", () => field.focus(), { once: true });
+}
+
 export interface ButtonOptions {
   label: string;
   kind?: "primary" | "secondary" | "icon";

@@ -15,6 +15,7 @@ import {
 import {
   announcer,
   button,
+  focusWhenActive,
   handleFormKeys,
   setButtonIcon,
   setButtonLabel,
@@ -172,7 +173,7 @@ function makeForm(message: ShowProfileMessage): ProfileForm {
   validate();
   probePort();
   handleFormKeys({ onSubmit: submit, onCancel: cancel });
-  peerId.focus();
+  focusWhenActive(peerId);
 
   return {
     showPortHint(hint) {

@@ -17,6 +17,7 @@ import {
   button,
   checkbox,
   divider,
+  focusWhenActive,
   handleFormKeys,
   radioGroup,
   setButtonLabel,
@@ -110,7 +111,7 @@ function makeForm(strings: UploadStrings): { setFiles(files: UploadFile[]): void
     const target = cards.find((card) => card.file.path === added[0]?.path);
     if (!target) return;
     if (!first) live.announce(fillText(strings.filesAdded, added.length));
-    target.title.focus();
+    focusWhenActive(target.title);
   }
 
   function render(): void {
