@@ -10,12 +10,13 @@ import { StreamletError } from "./errors";
 
 const PAIR_BYTES = 2 * HASH_BYTES;
 
-/**
- * Writes SHA-256 of `data` into `target`. `crypto.hash` (Node 20.12) with a latin1 ("binary") digest makes no object per hash: four times as fast
- * as `createHash` for the nodes of a tree.
- */
 const oneShotHash: typeof crypto.hash | undefined = crypto.hash;
-const sha256Into: (data: Uint8Array, target: Buffer, offset: number) => void = oneShotHash
+
+/**
+ * Writes SHA-256 of `data` into `target`. `crypto.hash` (Node 20.12) with a latin1 ("binary") digest makes no object per hash: about
+ * three times as fast as `createHash` for the nodes of a tree.
+ */
+export const sha256Into: (data: Uint8Array, target: Buffer, offset: number) => void = oneShotHash
   ? (data, target, offset) => {
       target.write(oneShotHash("sha256", data, "binary"), offset, "latin1");
     }
