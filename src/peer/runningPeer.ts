@@ -30,6 +30,8 @@ import { VideoRuntime } from "./videoRuntime";
 
 /** Records are renewed at half their life; looking once in ten minutes is soon enough, and missing files are noticed. */
 const HOUSEKEEPING_MS = 10 * 60_000;
+/** A changed network shows within so long. */
+const ADDRESSES_MS = 10_000;
 const SLEEP_CHECK_MS = 30_000;
 const SHARING_DELAY_MS = 50;
 /** Links of strangers must not make this peer talk to ever more trackers. */
@@ -112,7 +114,7 @@ export class RunningPeer implements Engine {
     for (const cancel of this.timers) cancel();
     this.sharingTimer?.();
     const goodbyes = [...this.trackers, ...this.guests.values()].map((tracker) => tracker.stop());
-    for (const control of this.controls.values()) control.close("The peer has stopped.");
+    for (const control of this.controls.values()) control.close("stopped");
     await this.imports.close();
     await Promise.all([...this.runtimes.values()].map((runtime) => runtime.close()));
     await Promise.all([...goodbyes, this.listener?.close(), this.verifier.close()]);
@@ -136,13 +138,23 @@ export class RunningPeer implements Engine {
       peerId: this.peerId,
       fingerprint: this.identity.fingerprint,
       port: this.port,
-      addresses: localAddresses(),
+      addresses: this.addresses(),
       trackers: this.trackers.map((tracker) => tracker.status),
       downRate,
       upRate,
       connections,
     };
   }
+
+  /** Asking the system for its interfaces costs more than all the rest of a snapshot. */
+  private addresses(): string[] {
+    const now = this.clock.now();
+    if (!this.knownAddresses || now - this.knownAddresses.at > ADDRESSES_MS) {
+      this.knownAddresses = { at: now, list: localAddresses() };
+    }
+    return this.knownAddresses.list;
+  }
+  private knownAddresses: { at: number; list: string[] } | undefined;
 
   /** A new entry of the library begins to live. */
   adopt(key: string): VideoRuntime {
@@ -411,9 +423,16 @@ export class RunningPeer implements Engine {
   }
 
   private addControl(control: ControlConnection): void {
-    if (this.stopped) return control.close("The peer has stopped.");
+    if (this.stopped) return control.close("stopped");
     const { fingerprint } = control.peer;
-    this.controls.get(fingerprint)?.close("replaced by a newer connection");
+    const other = this.controls.get(fingerprint);
+    if (other) {
+      // Both sides keep the connection that the smaller fingerprint has dialled; of two by the same side, the newer one.
+      const keepOutgoing = this.identity.fingerprint < fingerprint;
+      const loser = control.outgoing !== other.outgoing && control.outgoing !== keepOutgoing ? control : other;
+      loser.close("duplicate");
+      if (loser === control) return;
+    }
     this.controls.set(fingerprint, control);
     const remove = this.catalog.addPeer(control);
     control.onDidClose(() => {

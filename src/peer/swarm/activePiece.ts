@@ -30,8 +30,8 @@ export class ActivePiece {
   leaves: Uint8Array | undefined;
   /** Leaves that came before the piece hash which proves them. */
   unprovenLeaves: { hashes: Uint8Array; from: PeerConnection } | undefined;
-  leavesAskedOf: PeerConnection | undefined;
-  leavesAskedAt = 0;
+  /** Who was asked for the leaf hashes, and when (ms); more than one once the first is slow. */
+  readonly leavesAskedOf = new Map<PeerConnection, number>();
   readonly leavesRefusedBy = new Set<PeerConnection>();
   private readonly receiving: Receiving[] = [];
   private nextMissing = 0;

@@ -323,7 +323,7 @@ export class Download {
   private maybeVerify(active: ActivePiece): void {
     if (!active.isComplete || active.verifying || this.stopped) return;
     const proof = this.proofOf(active);
-    if (!proof) return;
+    if (!proof) return this.hashes?.hurry(active, active.senders[active.blockCount - 1]);
     active.verifying = true;
     active.silenceAll();
     const position = active.index * this.content.pieceLength;

@@ -4,7 +4,7 @@
  */
 import { HASH_BYTES, MAX_HASHES_PER_REQUEST } from "../../wire/constants";
 import { StreamletError } from "../../wire/errors";
-import { merkleRoot, verifyHashes } from "../../wire/merkle";
+import { ceilPowerOfTwo, merkleRoot, verifyHashes } from "../../wire/merkle";
 import type { Clock } from "../clock";
 import type { HashTree } from "../storage/hashTree";
 import type { ActivePiece } from "./activePiece";
@@ -13,11 +13,6 @@ import type { Hashes, HashRequest, PeerConnection } from "./peerConnection";
 
 /** Hashes are small: who has not sent them by now is asked no longer. */
 const HASH_TIMEOUT_MS = 8_000;
-
-interface LayerAsk {
-  of: PeerConnection;
-  at: number;
-}
 
 export interface HashPickerHost {
   readonly clock: Clock;
@@ -30,7 +25,10 @@ export interface HashPickerHost {
 }
 
 export class HashPicker {
-  private readonly layerAsks = new Map<number, LayerAsk>();
+  /** One leaf is the piece hash itself; pieces above 8 MiB (other people's) have more leaves than one request may ask. */
+  private readonly asksLeaves: boolean;
+  /** By chunk: who was asked, and when. */
+  private readonly layerAsks = new Map<number, Map<PeerConnection, number>>();
   private readonly layerRefusedBy = new Map<number, Set<PeerConnection>>();
   private readonly baseLayer: number;
   private readonly layerWidth: number;
@@ -42,7 +40,8 @@ export class HashPicker {
     private readonly host: HashPickerHost,
   ) {
     this.baseLayer = Math.log2(content.blocksPerPiece);
-    this.layerWidth = nextPowerOfTwo(content.pieceCount);
+    this.layerWidth = ceilPowerOfTwo(content.pieceCount);
+    this.asksLeaves = content.leafWidth() > 1 && content.leafWidth() <= MAX_HASHES_PER_REQUEST;
   }
 
   /** Asks for what is needed to check this piece; safe to call again. */
@@ -53,12 +52,22 @@ export class HashPicker {
       active.leaves = known;
       return this.host.onHashesSettled(active);
     }
-    if (this.content.leafWidth() === 1 || active.leavesAskedOf) return;
+    if (active.leavesAskedOf.size > 0) return;
     const connection = this.choose(active.leavesRefusedBy, active.index, preferred);
     if (!connection) return this.host.onHashesSettled(active);
+    if (this.asksLeaves) this.askLeaves(active, connection);
+    else if (!this.tree.pieceHash(active.index)) this.askLayer(active.index, connection);
+  }
+
+  /** The blocks are all there before the hashes: whoever has sent the blocks is asked as well. */
+  hurry(active: ActivePiece, sender: PeerConnection | undefined): void {
+    if (active.leaves || !this.asksLeaves || !sender || active.leavesAskedOf.has(sender)) return;
+    if (this.fits(sender, active.leavesRefusedBy, active.index)) this.askLeaves(active, sender);
+  }
+
+  private askLeaves(active: ActivePiece, connection: PeerConnection): void {
     if (!this.tree.pieceHash(active.index)) this.askLayer(active.index, connection);
-    active.leavesAskedOf = connection;
-    active.leavesAskedAt = this.host.clock.now();
+    active.leavesAskedOf.set(connection, this.host.clock.now());
     connection.send({
       type: "hashRequest",
       piecesRoot: this.root,
@@ -71,8 +80,8 @@ export class HashPicker {
 
   /** Can the leaves of this piece still come from somebody? */
   canHope(active: ActivePiece): boolean {
-    if (active.leavesAskedOf) return true;
-    return this.content.leafWidth() > 1 && this.choose(active.leavesRefusedBy, active.index) !== undefined;
+    if (active.leavesAskedOf.size > 0) return true;
+    return this.asksLeaves && this.choose(active.leavesRefusedBy, active.index) !== undefined;
   }
 
   onHashes(connection: PeerConnection, message: Hashes): void {
@@ -84,7 +93,7 @@ export class HashPicker {
   onReject(connection: PeerConnection, request: HashRequest): void {
     if (request.base === 0) {
       const active = this.host.activePiece(Math.floor(request.index / this.content.blocksPerPiece));
-      if (active?.leavesAskedOf === connection) this.leavesFailed(active, connection);
+      if (active?.leavesAskedOf.has(connection)) this.leavesFailed(active, connection);
     } else if (request.base === this.baseLayer) {
       this.layerFailed(Math.floor(request.index / MAX_HASHES_PER_REQUEST), connection);
     }
@@ -92,28 +101,30 @@ export class HashPicker {
 
   onClosed(connection: PeerConnection): void {
     for (const refused of this.layerRefusedBy.values()) refused.delete(connection);
-    for (const [chunk, ask] of this.layerAsks) if (ask.of === connection) this.layerAsks.delete(chunk);
+    for (const asked of this.layerAsks.values()) asked.delete(connection);
     for (const active of this.host.activePieces()) {
       active.leavesRefusedBy.delete(connection);
-      if (active.leavesAskedOf !== connection) continue;
-      active.leavesAskedOf = undefined;
-      this.ask(active);
+      if (active.unprovenLeaves?.from === connection) active.unprovenLeaves = undefined;
+      if (active.leavesAskedOf.delete(connection)) this.ask(active);
     }
   }
 
   tick(): void {
     const due = this.host.clock.now() - HASH_TIMEOUT_MS;
-    for (const [chunk, ask] of this.layerAsks) if (ask.at < due) this.layerFailed(chunk, ask.of);
+    for (const [chunk, asked] of this.layerAsks) {
+      for (const [connection, at] of asked) if (at < due) this.layerFailed(chunk, connection);
+    }
     for (const active of this.host.activePieces()) {
-      if (active.leavesAskedOf && active.leavesAskedAt < due) this.leavesFailed(active, active.leavesAskedOf);
-      else if (!active.leaves && !active.leavesAskedOf) this.ask(active);
+      for (const [connection, at] of active.leavesAskedOf) if (at < due) this.leavesFailed(active, connection);
+      this.ask(active);
     }
   }
 
   private askLayer(piece: number, connection: PeerConnection): void {
     const chunk = Math.floor(piece / MAX_HASHES_PER_REQUEST);
-    if (this.content.pieceCount <= 1 || this.layerAsks.has(chunk)) return;
-    this.layerAsks.set(chunk, { of: connection, at: this.host.clock.now() });
+    const asked = this.layerAsks.get(chunk) ?? new Map<PeerConnection, number>();
+    if (this.content.pieceCount <= 1 || asked.has(connection)) return;
+    this.layerAsks.set(chunk, asked.set(connection, this.host.clock.now()));
     const length = Math.min(MAX_HASHES_PER_REQUEST, this.layerWidth);
     connection.send({
       type: "hashRequest",
@@ -128,8 +139,7 @@ export class HashPicker {
 
   private onLayer(connection: PeerConnection, message: Hashes): void {
     const chunk = Math.floor(message.index / MAX_HASHES_PER_REQUEST);
-    if (this.layerAsks.get(chunk)?.of !== connection) return; // late or never asked
-    this.layerAsks.delete(chunk);
+    if (!this.layerAsks.get(chunk)?.delete(connection)) return; // late or never asked
     const proven = verifyHashes({
       root: this.root,
       base: message.base,
@@ -157,7 +167,7 @@ export class HashPicker {
 
   private onLeaves(connection: PeerConnection, message: Hashes): void {
     const active = this.host.activePiece(Math.floor(message.index / this.content.blocksPerPiece));
-    if (!active || active.leavesAskedOf !== connection || message.length !== this.content.leafWidth()) return;
+    if (!active?.leavesAskedOf.has(connection) || active.leaves || message.length !== this.content.leafWidth()) return;
     this.proveLeaves(active, new Uint8Array(message.hashes.subarray(0, message.length * HASH_BYTES)), connection);
   }
 
@@ -167,7 +177,7 @@ export class HashPicker {
       active.unprovenLeaves = { hashes, from };
       return this.askLayer(active.index, from);
     }
-    active.leavesAskedOf = undefined;
+    active.leavesAskedOf.delete(from);
     if (Buffer.compare(merkleRoot(hashes, this.content.leafWidth(), 0), pieceHash) !== 0) {
       active.leavesRefusedBy.add(from);
       this.host.onLie(from, new StreamletError("bad-block", "The peer sent hashes that are not the video's."));
@@ -178,21 +188,21 @@ export class HashPicker {
   }
 
   private leavesFailed(active: ActivePiece, connection: PeerConnection): void {
-    active.leavesAskedOf = undefined;
-    active.unprovenLeaves = undefined;
+    active.leavesAskedOf.delete(connection);
+    if (active.unprovenLeaves?.from === connection) active.unprovenLeaves = undefined;
     active.leavesRefusedBy.add(connection);
     this.ask(active);
   }
 
   private layerFailed(chunk: number, connection: PeerConnection): void {
-    if (this.layerAsks.get(chunk)?.of !== connection) return;
-    this.layerAsks.delete(chunk);
+    if (!this.layerAsks.get(chunk)?.delete(connection)) return;
     const refused = this.layerRefusedBy.get(chunk) ?? new Set();
     refused.add(connection);
     this.layerRefusedBy.set(chunk, refused);
     const first = chunk * MAX_HASHES_PER_REQUEST;
     const next = this.choose(refused, first);
     if (next) return this.askLayer(first, next);
+    if (this.layerAsks.get(chunk)?.size) return;
     for (const active of this.host.activePieces()) this.host.onHashesSettled(active);
   }
 
@@ -201,16 +211,13 @@ export class HashPicker {
     piece: number,
     preferred?: PeerConnection,
   ): PeerConnection | undefined {
-    const fits = (c: PeerConnection) =>
-      !c.closed && c.supportsV2 && !refusedBy.has(c) && (c.isStreamlet || c.remote?.get(piece) === true);
-    if (preferred && fits(preferred)) return preferred;
-    for (const connection of this.host.connections()) if (fits(connection)) return connection;
+    if (preferred && this.fits(preferred, refusedBy, piece)) return preferred;
+    for (const connection of this.host.connections()) if (this.fits(connection, refusedBy, piece)) return connection;
     return undefined;
   }
-}
 
-function nextPowerOfTwo(n: number): number {
-  let power = 1;
-  while (power < n) power *= 2;
-  return power;
+  private fits(connection: PeerConnection, refusedBy: ReadonlySet<PeerConnection>, piece: number): boolean {
+    if (connection.closed || !connection.supportsV2 || refusedBy.has(connection)) return false;
+    return connection.isStreamlet || connection.remote?.get(piece) === true;
+  }
 }

@@ -1,0 +1,304 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { connect, type Socket } from "node:net";
+import { join } from "node:path";
+import type { TLSSocket } from "node:tls";
+import { fromHex } from "../../src/wire/bytes";
+import { BLOCK_BYTES } from "../../src/wire/constants";
+import { FrameDecoder } from "../../src/wire/decoder";
+import { encodeExtendedHandshake } from "../../src/wire/extensions";
+import { decodeHandshake, encodeHandshake } from "../../src/wire/handshake";
+import { formatLink, parseLink } from "../../src/wire/links";
+import { encodeMessage, type Message } from "../../src/wire/messages";
+import { randomFile, sha256OfFile } from "../helpers/randomFile";
+import { linkVia, portOf, shareFile, startPeer, stopSessions, type TestPeer, videoWhere } from "../helpers/sessions";
+import { type Accepted, closed, makeIdentity, startListener, stopListener, until } from "../helpers/sockets";
+import { tempDir } from "../helpers/tempDir";
+
+const MIB = 1024 * 1024;
+const SIZE = 4 * MIB;
+const PIECES = 16;
+
+/** What a scripted seeder does once the handshakes are exchanged; `send` writes a message. */
+type Script = (socket: TLSSocket, send: (message: Message) => void, requests: AsyncIterable<Message>) => void;
+
+const seed = (send: (message: Message) => void) => {
+  send({
+    type: "extended",
+    id: 0,
+    payload: encodeExtendedHandshake({ m: { ut_metadata: 1 }, st_request: MIB, metadata_size: 500 }),
+  });
+  send({ type: "haveAll" });
+  send({ type: "unchoke" });
+};
+
+const violations: Record<string, Script> = {
+  "sends garbage": (socket) => socket.write(randomBytes(100_000).fill(0xfe, 0, 4)),
+  "announces a frame of 4 GiB": (socket) => socket.write(Buffer.from("ffffffff07", "hex")),
+  "sends a bitfield of a wrong size": (_socket, send) => send({ type: "bitfield", bits: new Uint8Array(900) }),
+  "sends a bitfield with spare bits": (_s, send) => send({ type: "bitfield", bits: Buffer.from("ffff01", "hex") }),
+  "claims a piece that does not exist": (_socket, send) => send({ type: "have", piece: 4_000_000_000 }),
+  "sends a block longer than any request": (socket) => {
+    const head = Buffer.alloc(13);
+    head.writeUInt32BE(9 + 2 * MIB, 0);
+    head[4] = 7;
+    socket.write(head);
+  },
+  "sends an extended handshake that is no dictionary": (_socket, send) =>
+    send({ type: "extended", id: 0, payload: Buffer.from("i1e") }),
+  "answers hash requests with other hashes": (_socket, send, requests) => {
+    seed(send);
+    void (async () => {
+      for await (const message of requests) {
+        if (message.type !== "hashRequest") continue;
+        const uncles = Math.max(0, message.proofLayers - (Math.log2(message.length) - 1));
+        send({ ...message, type: "hashes", hashes: randomBytes(32 * (message.length + uncles)) });
+      }
+    })();
+  },
+};
+
+const nuisances: Record<string, Script> = {
+  "says nothing at all": () => undefined,
+  "unchokes and never sends a block": (_socket, send) => seed(send),
+  "rejects every request": (_socket, send, requests) => {
+    seed(send);
+    void (async () => {
+      for await (const m of requests) if (m.type === "request") send({ ...m, type: "reject" });
+    })();
+  },
+  "sends blocks that nobody asked for": (_socket, send) => {
+    seed(send);
+    for (let begin = 0; begin < 20 * BLOCK_BYTES; begin += BLOCK_BYTES) {
+      send({ type: "piece", piece: 15, begin: begin % (16 * BLOCK_BYTES), data: randomBytes(BLOCK_BYTES) });
+    }
+  },
+  "stops in the middle of a block": (socket, send, requests) => {
+    seed(send);
+    void (async () => {
+      for await (const m of requests) {
+        if (m.type !== "request") continue;
+        const bytes = encodeMessage({ type: "piece", piece: m.piece, begin: m.begin, data: randomBytes(m.length) });
+        socket.write(bytes.subarray(0, 50_000));
+        return;
+      }
+    })();
+  },
+};
+
+describe("a peer that misbehaves", function () {
+  this.timeout(40_000);
+  let alice: TestPeer;
+  let file: string;
+  let link: string;
+  let fake: Accepted | undefined;
+
+  before(async () => {
+    file = await randomFile(join(tempDir(), "clip.mp4"), SIZE, 21);
+  });
+  beforeEach(async () => {
+    alice = await startPeer("alice");
+    ({ link } = await shareFile(alice, file));
+  });
+  afterEach(async () => {
+    await stopSessions();
+    if (fake) await stopListener(fake);
+    fake = undefined;
+  });
+
+  /** A scripted owner of the same video, and the link that leads to it. */
+  async function startFake(script: Script): Promise<{ link: string; sockets: TLSSocket[] }> {
+    const identity = await makeIdentity();
+    const sockets: TLSSocket[] = [];
+    const { id, ...rest } = parseLink(link);
+    fake = await startListener(identity, {
+      onWire: (socket) => {
+        sockets.push(socket);
+        socket.on("error", () => undefined);
+        void (async () => {
+          const theirs = decodeHandshake(await receiveExactly(socket, 68));
+          const { infoHash20 } = theirs;
+          socket.write(
+            encodeHandshake({
+              infoHash20,
+              peerId20: randomBytes(20),
+              reserved: { extended: true, fast: true, v2: true },
+            }),
+          );
+          const send = (message: Message) => socket.destroyed || socket.write(encodeMessage(message));
+          script(socket, send, messagesOf(socket));
+        })().catch(() => undefined);
+      },
+    });
+    return {
+      link: formatLink({ ...rest, id, owner: identity.fingerprint, hosts: [`127.0.0.1:${fake.port}`] }),
+      sockets,
+    };
+  }
+
+  async function honestFinish(bob: TestPeer, key: string): Promise<void> {
+    await bob.session.connect(`127.0.0.1:${await portOf(alice)}`);
+    const { path } = await bob.session.downloadResult(key);
+    assert.equal(await sha256OfFile(path), await sha256OfFile(file));
+  }
+
+  for (const [what, script] of Object.entries(violations)) {
+    it(`that ${what} is disconnected, and the video comes from another`, async () => {
+      const owner = await startFake(script);
+      const bob = await startPeer("bob");
+      const { key } = await bob.session.download({ source: owner.link });
+      await until("bob dials", () => owner.sockets.length > 0);
+      await closed(owner.sockets[0]!);
+      assert.equal((await bob.session.snapshot()).videos[0]!.bytesDone, 0);
+      await honestFinish(bob, key);
+    });
+  }
+
+  for (const [what, script] of Object.entries(nuisances)) {
+    it(`that ${what} does not keep the video from coming from another`, async () => {
+      const owner = await startFake(script);
+      const bob = await startPeer("bob");
+      const { key } = await bob.session.download({ source: owner.link });
+      await until("bob dials", () => owner.sockets.length > 0);
+      await honestFinish(bob, key);
+    });
+  }
+
+  it("gets no block that it must not have, whatever it asks a seeder", async () => {
+    const port = await portOf(alice);
+    const id = parseLink(link).id;
+    const handshake = (hash: Uint8Array) =>
+      encodeHandshake({
+        infoHash20: hash,
+        peerId20: randomBytes(20),
+        reserved: { extended: true, fast: true, v2: true },
+      });
+    // Plain BitTorrent is for public videos only; an unknown hash looks the same from outside.
+    for (const hash of [fromHex(id).subarray(0, 20), randomBytes(20)]) {
+      const socket = connect(port, "127.0.0.1");
+      socket.on("error", () => undefined);
+      socket.write(handshake(hash));
+      let received = 0;
+      socket.on("data", (chunk) => (received += chunk.length));
+      await closed(socket);
+      assert.equal(received, 0);
+    }
+  });
+
+  it("can ask a seeder for nonsense without harm", async () => {
+    const bob = await startPeer("bob");
+    const { session } = await shareFileAs("everyone");
+    const { key } = await bob.session.download({ source: link });
+    await bob.session.downloadResult(key);
+    assert.equal((await videoWhere(alice, "alice goes on", (v) => v.state === "ready")).state, "ready");
+    await session.stop();
+  });
+
+  async function shareFileAs(audience: "everyone"): Promise<TestPeer> {
+    const peer = await startPeer("carol");
+    await shareFile(peer, file, audience);
+    return peer;
+  }
+
+  it("is served over plain BitTorrent where the video is public, and may send any message", async () => {
+    await stopSessions();
+    alice = await startPeer("alice");
+    const shared = await shareFile(alice, file, "public");
+    const socket = connect(await portOf(alice), "127.0.0.1");
+    const frames: Message[] = [];
+    socket.write(
+      encodeHandshake({
+        infoHash20: fromHex(shared.id).subarray(0, 20),
+        peerId20: randomBytes(20),
+        reserved: { extended: true, fast: true, v2: true },
+      }),
+    );
+    decodeHandshake(await receiveExactly(socket, 68));
+    void (async () => {
+      for await (const message of messagesOf(socket)) frames.push(message);
+    })();
+    const send = (message: Message) => socket.write(encodeMessage(message));
+    send({ type: "request", piece: 0, begin: 0, length: BLOCK_BYTES }); // before the unchoke: rejected
+    await until("the reject", () => frames.some((f) => f.type === "reject"));
+    send({ type: "interested" });
+    await until("the unchoke", () => frames.some((f) => f.type === "unchoke"));
+    for (const request of [
+      { piece: PIECES, begin: 0, length: BLOCK_BYTES },
+      { piece: 0, begin: 256 * 1024 - 1, length: BLOCK_BYTES },
+      { piece: 0, begin: 0, length: 2 * BLOCK_BYTES },
+      { piece: 4_294_967_295, begin: 4_294_967_295, length: BLOCK_BYTES },
+    ]) {
+      const rejects = frames.filter((f) => f.type === "reject").length;
+      send({ type: "request", ...request });
+      await until("a reject", () => frames.filter((f) => f.type === "reject").length > rejects);
+    }
+    send({ type: "request", piece: 3, begin: BLOCK_BYTES, length: BLOCK_BYTES });
+    await until("the block", () => frames.some((f) => f.type === "piece"));
+    const block = frames.find((f) => f.type === "piece");
+    const { readFileSync } = await import("node:fs");
+    const at = 3 * 256 * 1024 + BLOCK_BYTES;
+    assert.ok(
+      block?.type === "piece" && Buffer.compare(block.data, readFileSync(file).subarray(at, at + BLOCK_BYTES)) === 0,
+    );
+    assert.ok(shared.magnet?.startsWith("magnet:?"));
+    socket.destroy();
+  });
+
+  it("is reached by magnet link over plain BitTorrent, metadata included", async () => {
+    await stopSessions();
+    alice = await startPeer("alice");
+    const { magnet } = await shareFile(alice, file, "public");
+    const bob = await startPeer("bob");
+    const { key } = await bob.session.download({ source: magnet! });
+    const { path } = await bob.session.downloadResult(key);
+    assert.equal(await sha256OfFile(path), await sha256OfFile(file));
+    assert.ok(linkVia(link));
+  });
+});
+
+/** The first `count` bytes; what follows stays unread. */
+function receiveExactly(socket: Socket, count: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const look = () => {
+      const bytes = socket.read(count) as Buffer | null;
+      if (!bytes) return;
+      socket.off("readable", look);
+      resolve(bytes);
+    };
+    socket.on("readable", look);
+    socket.once("close", () => reject(new Error("closed too early")));
+    look();
+  });
+}
+
+/** Decoded messages of a socket, until it closes. */
+function messagesOf(socket: Socket): AsyncGenerator<Message> {
+  const queue: Message[] = [];
+  let wake: (() => void) | undefined;
+  let ended = false;
+  const decoder = new FrameDecoder({
+    onMessage: (message) => {
+      queue.push(message);
+      wake?.();
+    },
+    onError: () => socket.destroy(),
+  });
+  socket.on("data", (chunk: Buffer) => decoder.push(Buffer.from(chunk)));
+  socket.on("close", () => {
+    ended = true;
+    wake?.();
+  });
+  // Reading begins at once: a socket that nobody reads never notices that it was closed.
+  return (async function* () {
+    while (true) {
+      const next = queue.shift();
+      if (next) yield next;
+      else if (ended) return;
+      else {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    }
+  })();
+}
