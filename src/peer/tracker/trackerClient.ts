@@ -25,9 +25,8 @@ export type { SignedRecord } from "./desiredState";
 const BATCHES_UNDERWAY = 4;
 /** After a failed batch that did not say when to come back. */
 const BATCH_RETRY_MS = 5_000;
-/** A request that is told to come back this soon is sent again, so often. */
-const PATIENCE_MS = 2_000;
-const PATIENT_TRIES = 3;
+/** A request that is told to come back later does so, for as long as this in all. */
+const PATIENCE_MS = 3_000;
 /** Sources that are asked for unless it is said otherwise: more than a swarm connects to at once. */
 const DEFAULT_SOURCES = 50;
 
@@ -359,7 +358,8 @@ export class TrackerClient {
   }
 
   async #ask<T extends Answer["type"]>(request: Request, type: T): Promise<AnswerTo<T>> {
-    for (let attempt = 1; ; attempt++) {
+    const giveUpAt = this.#clock.now() + PATIENCE_MS;
+    while (true) {
       const link = this.#link;
       if (!link?.isOpen) {
         throw new StreamletError("tracker-unreachable", `No tracker answers at ${this.#address.display}.`, {
@@ -371,7 +371,7 @@ export class TrackerClient {
       } catch (error) {
         const wait =
           error instanceof StreamletError && error.code === "rate-limited" ? error.data?.retryAfterMs : undefined;
-        if (typeof wait !== "number" || wait > PATIENCE_MS || attempt >= PATIENT_TRIES) throw error;
+        if (typeof wait !== "number" || this.#clock.now() + wait > giveUpAt) throw error;
         await new Promise<void>((resolve) => this.#clock.after(wait, resolve));
       }
     }

@@ -148,12 +148,15 @@ export class TrackerLink {
   #onMessage(data: RawData, isBinary: boolean): void {
     if (this.#state === "ended") return;
     this.#heard();
+    if (isBinary) {
+      this.#fail(this.#nonsense("it sends binary data"));
+      return;
+    }
     let message: TrackerMessage | undefined;
     try {
-      if (isBinary) throw this.#nonsense("it sends binary data");
       message = parseTrackerMessage((data as Buffer).toString());
     } catch (error) {
-      this.#fail(error as StreamletError);
+      this.#fail(this.#nonsense("its messages are not understood", error));
       return;
     }
     if (!message) return;
