@@ -245,6 +245,15 @@ describe("A peer's client of a tracker", function () {
     assert.equal(second.status.state, "online");
   });
 
+  it("says so when its clock and the tracker's are far apart, and works all the same", async () => {
+    const { port } = await startTracker();
+    const alice = makeClient(port, { wallClock: () => Date.now() - 3_600_000 });
+    await online(alice);
+    assert.equal(alice.status.error?.code, "clock-skew");
+    assert.match(alice.status.error?.message ?? "", /60 minutes behind/);
+    assert.equal((await alice.query({ sort: "newest", limit: 1 })).total, 0);
+  });
+
   it("needs the access token, shows its address without it, and says so when it is missing", async () => {
     const { port } = await startTracker({ accessToken: "s3cret&x" });
     const inside = makeClient(port, { address: `ws://127.0.0.1:${port}/?token=s3cret%26x` });

@@ -20,8 +20,8 @@ export interface AnswerCacheOptions<Q, A> {
   covers(answer: A, query: Q): boolean;
   /** Whether asking makes sense now. */
   isReady(): boolean;
-  /** Rejects when there is no answer; what is known then stays. `previous` is the last answer to this key. */
-  fetch(query: Q, previous: A | undefined): Promise<A>;
+  /** Rejects when there is no answer; what is known then stays. */
+  fetch(query: Q): Promise<A>;
   /** An answer has come that somebody did not wait for. */
   onLate(): void;
   onAnswer(): void;
@@ -42,9 +42,11 @@ export class AnswerCache<Q, A> {
     this.#generation++;
   }
 
-  /** All last answers, most recent query last. */
-  answers(): A[] {
-    return [...this.#entries.values()].flatMap(({ answer }) => (answer === undefined ? [] : [answer]));
+  /** All last answers by their key, most recent query last. */
+  answers(): Map<string, A> {
+    const answers = new Map<string, A>();
+    for (const [key, { answer }] of this.#entries) if (answer !== undefined) answers.set(key, answer);
+    return answers;
   }
 
   /** Waits `patienceMs` for a fresh answer where an older one would do, else `firstPatienceMs`. Undefined: none yet. */
@@ -86,7 +88,7 @@ export class AnswerCache<Q, A> {
 
   #begin(entry: Entry<Q, A>, query: Q): Promise<void> {
     const generation = this.#generation;
-    const promise = this.options.fetch(query, entry.answer).then(
+    const promise = this.options.fetch(query).then(
       (answer) => {
         entry.answer = answer;
         entry.generation = generation;

@@ -76,6 +76,8 @@ function covers(answer: SourceAnswer, query: SourceQuery): boolean {
 export class TrackerSource implements CatalogSource {
   readonly #cache: AnswerCache<SourceQuery, SourceAnswer>;
   readonly #unsubscribe: (() => void)[];
+  /** What it answered before the present connection: still counts while it says that it may not know everybody yet. */
+  #carried = new Map<string, SourceAnswer>();
   #cancelSettled: (() => void) | undefined;
 
   constructor(
@@ -87,7 +89,7 @@ export class TrackerSource implements CatalogSource {
       keyOf: queryKey,
       covers,
       isReady: () => client.status.state === "online",
-      fetch: (query, previous) => this.#fetch(query, previous),
+      fetch: (query) => this.#fetch(query),
       onLate: context.onChanged,
       onAnswer: context.onAnswered,
     });
@@ -98,7 +100,9 @@ export class TrackerSource implements CatalogSource {
     this.#unsubscribe = [
       client.onDidChangeCatalog(changed),
       client.onDidChangeStatus(({ state }) => {
-        if (state === "online") changed();
+        if (state !== "online") return;
+        this.#carried = this.#cache.answers();
+        changed();
       }),
     ];
   }
@@ -111,7 +115,7 @@ export class TrackerSource implements CatalogSource {
   }
 
   knownRows(): CatalogRow[] {
-    return this.#cache.answers().flatMap(({ rows }) => rows);
+    return [...this.#cache.answers().values()].flatMap(({ rows }) => rows);
   }
 
   async refresh(query: SourceQuery): Promise<unknown> {
@@ -132,7 +136,7 @@ export class TrackerSource implements CatalogSource {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
   }
 
-  async #fetch(query: SourceQuery, previous: SourceAnswer | undefined): Promise<SourceAnswer> {
+  async #fetch(query: SourceQuery): Promise<SourceAnswer> {
     const askedAt = this.context.wallClock();
     const { text, owner, sort, limit } = query;
     const rows = new Map<RecordKey, CatalogRow>();
@@ -150,9 +154,10 @@ export class TrackerSource implements CatalogSource {
       // A tracker that repeats itself would be asked for ever.
       if (rows.size === before) break;
     } while (page.cursor !== undefined && rows.size < limit);
-    if (page.settlingMs !== undefined) {
-      // Not everybody is back at a tracker that has just started: what it listed before still counts.
-      for (const row of previous?.rows ?? []) {
+    if (page.settlingMs === undefined) {
+      this.#carried.clear();
+    } else {
+      for (const row of this.#carried.get(queryKey(query))?.rows ?? []) {
         const key = recordKeyOf(row.owner, row.id);
         if (!rows.has(key)) rows.set(key, row);
       }
@@ -245,7 +250,7 @@ export class PeerSource implements CatalogSource {
   }
 
   knownRows(): CatalogRow[] {
-    return this.#cache.answers().flatMap(({ rows }) => rows);
+    return [...this.#cache.answers().values()].flatMap(({ rows }) => rows);
   }
 
   refresh(query: SourceQuery): Promise<unknown> {

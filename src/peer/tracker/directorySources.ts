@@ -34,6 +34,8 @@ interface DirectoryContext {
 interface TrackerDirectory {
   client: TrackerClient;
   cache: AnswerCache<{ limit: number }, DirectoryAnswer>;
+  /** Who was there before the present connection: still counts while the tracker may not know everybody yet. */
+  carried: DirectoryPeer[];
   unsubscribe: (() => void)[];
   cancelSettled: () => void;
 }
@@ -63,10 +65,11 @@ export class DirectorySources {
         keyOf: () => "",
         covers: (answer, { limit }) => answer.complete || answer.peers.length >= limit,
         isReady: () => client.status.state === "online",
-        fetch: ({ limit }, previous) => this.#fetch(tracker, limit, previous),
+        fetch: ({ limit }) => this.#fetch(tracker, limit),
         onLate: () => this.#changed(),
         onAnswer: onAnswered,
       }),
+      carried: [],
       unsubscribe: [],
       cancelSettled: () => {},
     };
@@ -77,7 +80,9 @@ export class DirectorySources {
     tracker.unsubscribe.push(
       client.onDidChangeDirectory(changed),
       client.onDidChangeStatus(({ state }) => {
-        if (state === "online") changed();
+        if (state !== "online") return;
+        tracker.carried = [...tracker.cache.answers().values()].flatMap(({ peers }) => peers);
+        changed();
       }),
     );
     this.#trackers.add(tracker);
@@ -131,11 +136,7 @@ export class DirectorySources {
     return cache.ask({ limit }, PATIENCE_MS, FIRST_PATIENCE_MS);
   }
 
-  async #fetch(
-    tracker: TrackerDirectory,
-    limit: number,
-    previous: DirectoryAnswer | undefined,
-  ): Promise<DirectoryAnswer> {
+  async #fetch(tracker: TrackerDirectory, limit: number): Promise<DirectoryAnswer> {
     const peers = new Map<Fingerprint, DirectoryPeer>();
     let page: DirectoryRows | undefined;
     do {
@@ -147,9 +148,10 @@ export class DirectorySources {
       for (const peer of page.peers) peers.set(peer.fingerprint, peer);
       if (peers.size === before) break;
     } while (page.cursor !== undefined && peers.size < limit);
-    if (page.settlingMs !== undefined) {
-      // As with videos: who was online before the tracker restarted is about to be back.
-      for (const peer of previous?.peers ?? []) if (!peers.has(peer.fingerprint)) peers.set(peer.fingerprint, peer);
+    if (page.settlingMs === undefined) {
+      tracker.carried = [];
+    } else {
+      for (const peer of tracker.carried) if (!peers.has(peer.fingerprint)) peers.set(peer.fingerprint, peer);
       tracker.cancelSettled();
       tracker.cancelSettled = this.context.clock.after(page.settlingMs, () => {
         tracker.cache.markStale();

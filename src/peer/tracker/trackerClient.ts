@@ -1,4 +1,5 @@
 import type { KeyObject } from "node:crypto";
+import { MAX_CLOCK_SKEW_MS } from "../../wire/constants";
 import { type ErrorData, StreamletError } from "../../wire/errors";
 import { parseTrackerAddress, type TrackerAddress } from "../../wire/trackerAddress";
 import {
@@ -46,7 +47,7 @@ export interface TrackerClientOptions {
   /** The port that is listened on now; 0 = none. Read at each hello. */
   port: () => number;
   clock?: Clock;
-  /** Milliseconds since the epoch, for `retryAt`. */
+  /** Milliseconds since the epoch, for `retryAt` and against the tracker's. */
   wallClock?: () => number;
   /** 0 <= x < 1, for the jitter of reconnects. */
   random?: () => number;
@@ -246,6 +247,10 @@ export class TrackerClient {
   }
   readonly onDidRequestCallback = this.#didRequestCallback.on;
 
+  #wallClock(): number {
+    return (this.options.wallClock ?? Date.now)();
+  }
+
   #setStatus(status: Omit<TrackerStatus, "address">): void {
     this.#status = { address: this.#address.display, ...status };
     this.#didChangeStatus.fire(this.#status);
@@ -272,7 +277,7 @@ export class TrackerClient {
     this.#link = link;
   }
 
-  #onWelcome(link: TrackerLink, { host }: AnswerTo<"welcome">): void {
+  #onWelcome(link: TrackerLink, { host, time }: AnswerTo<"welcome">): void {
     this.#failures = 0;
     this.#observedHost = host;
     this.#underway = 0;
@@ -280,7 +285,10 @@ export class TrackerClient {
     this.#desired.restart();
     // The answer is of no interest: the first `changed` comes at once, and if all fails so does the link.
     link.request({ type: "subscribe", catalog: true, directory: true }, "done").catch(() => {});
-    this.#setStatus({ state: "online" });
+    // It works all the same; but records that look expired are hidden, and then nobody knows why.
+    const skew = this.#wallClock() - time;
+    const wrong = Math.abs(skew) > MAX_CLOCK_SKEW_MS;
+    this.#setStatus({ state: "online", ...(wrong ? { error: clockError(skew).toInfo() } : {}) });
     this.#tell();
   }
 
@@ -301,7 +309,7 @@ export class TrackerClient {
     // One lost connection is no failure yet: the next try is only moments away.
     if (wasOnline && passing) this.#setStatus({ state: "connecting" });
     else {
-      const retryAt = Math.round((this.options.wallClock ?? Date.now)() + delay);
+      const retryAt = Math.round(this.#wallClock() + delay);
       this.#setStatus({ state: "failed", error: error.toInfo(), retryAt });
     }
   }
@@ -376,4 +384,13 @@ export class TrackerClient {
       }
     }
   }
+}
+
+function clockError(skewMs: number): StreamletError {
+  const minutes = Math.round(Math.abs(skewMs) / 60_000);
+  return new StreamletError(
+    "clock-skew",
+    `The clock of this computer is ${minutes} minutes ${skewMs > 0 ? "ahead of" : "behind"} the tracker's: set the one that is wrong, or videos will be missing.`,
+    { data: { minutes } },
+  );
 }
