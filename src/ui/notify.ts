@@ -44,7 +44,8 @@ export async function report(log: LogOutputChannel, error: unknown, ...choices: 
   log.error(`${info.code}: ${info.message}`);
   if (!(error instanceof StreamletError) && error instanceof Error && error.stack) log.error(error.stack);
   const showLog: Choice = { title: l10n.t("Show Log"), run: () => log.show() };
-  await complain(explain(info), ...choices, ...(info.code === "internal" ? [showLog] : []));
+  // A toast without a button shows one line only.
+  await complain(explain(info), ...choices, ...(choices.length === 0 ? [showLog] : []));
 }
 
 function titles(choices: readonly Choice[]): string[] {

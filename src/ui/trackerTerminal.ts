@@ -1,4 +1,5 @@
 /** "Start a Tracker Here": runs the bundled tracker in a terminal, where people see what it says and can stop it. */
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { type ExtensionContext, l10n, type Terminal, ThemeIcon, Uri, window } from "vscode";
 import { localTrackerPort } from "./views/conditions";
@@ -25,8 +26,8 @@ export function startTrackerHere(context: ExtensionContext, trackers: readonly s
     shellArgs: [join(context.extensionPath, "dist", "streamlet-tracker.js"), "--port", String(port)],
     env: { ELECTRON_RUN_AS_NODE: "1" },
     // A local folder: in a remote window the terminal must run where this extension and its files are.
-    cwd: Uri.file(context.extensionPath),
-    message: l10n.t("This tracker helps people find each other for as long as this terminal is open."),
+    cwd: Uri.file(homedir()),
+    message: l10n.t("Keep this terminal open while people use the tracker."),
   });
   terminal.show(true);
   return terminal;

@@ -155,7 +155,7 @@ export class Transfers implements Disposable {
     });
     if (video.origin === "obtained") {
       return inform(
-        l10n.t("“{0}” is here ({1}).", video.title, formatBytes(video.size)),
+        l10n.t("“{0}” is downloaded ({1}).", video.title, formatBytes(video.size)),
         choice(l10n.t("Play"), "streamlet.play"),
         choice(l10n.t("Reveal"), "streamlet.revealInFileManager"),
       );

@@ -31,7 +31,7 @@ export async function chooseFiles(): Promise<Uri[]> {
 export async function uploadFiles(app: App, uris: readonly Uri[]): Promise<void> {
   if (uris.length === 0 || !(await ensureRunning(app))) return;
   const { files, refused } = await checkFiles(uris);
-  void tellRefused(refused);
+  void tellRefused(app, refused);
   if (files.length === 0) return;
   const { showUploadPanel } = await import("./panels/uploadPanel");
   const choices = await showUploadPanel(app.context, files);
@@ -46,7 +46,7 @@ export async function uploadFiles(app: App, uris: readonly Uri[]): Promise<void>
       failed.push(explain({ ...info, data: { path: choice.path, ...info.data } }));
     }
   }
-  await tellRefused(failed);
+  await tellRefused(app, failed);
 }
 
 /** Content of a dropped file that has no path here: it is kept in the profile's folder, and shared from there. */
@@ -112,11 +112,14 @@ async function checkFiles(
   return { files, refused };
 }
 
-async function tellRefused(reasons: readonly string[]): Promise<void> {
+async function tellRefused(app: App, reasons: readonly string[]): Promise<void> {
   if (reasons.length === 0) return;
   const more = reasons.length - MAX_REASONS;
   const text = reasons.slice(0, MAX_REASONS).join(" ");
-  await complain(more > 0 ? l10n.t("{0} And {1} more.", text, more) : text);
+  await complain(more > 0 ? l10n.t("{0} And {1} more.", text, more) : text, {
+    title: l10n.t("Choose Other Files..."),
+    run: async () => uploadFiles(app, await chooseFiles()),
+  });
 }
 
 /** Uploading needs a running profile: starts or creates one on the way. */

@@ -254,7 +254,8 @@ async function copyLinks(app: App, args: unknown[], kind: "link" | "magnet"): Pr
   const links: string[] = [];
   for (const video of videos) {
     const { link, magnet } = await app.service.link(video.key);
-    const text = kind === "link" ? link : magnet;
+    // A link opens the kind of editor that it was made in: code-oss:, vscode-insiders: ...
+    const text = kind === "link" ? link.replace(/^[a-z][a-z0-9+.-]*:/, `${env.uriScheme}:`) : magnet;
     if (text) links.push(text);
   }
   if (links.length === 0) return;
