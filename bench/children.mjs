@@ -65,9 +65,13 @@ export class JsonChild {
     return await Promise.race([found, ended]);
   }
 
-  /** Asks it to end, the way it expects. */
-  async stop() {
+  /** Ends a program that ends when its stdin does, and lets it write what it has still to write. */
+  async close() {
     this.process.stdin.end();
+    await this.ended;
+  }
+
+  async terminate() {
     this.process.kill("SIGTERM");
     await this.ended;
   }

@@ -72,7 +72,7 @@ export class Streamlet {
     const { sender } = await this.#share(video);
     const { cpu, rss } = usage(sender.pid);
     const seconds = (performance.now() - begun) / 1000;
-    await sender.stop();
+    await sender.terminate();
     return { seconds, cpu, rss };
   }
 
@@ -87,7 +87,7 @@ export class Streamlet {
     const done = await receiver.next(({ event }) => event === "done");
     if (done.sha256 !== digest) throw new Error("streamlet: the file differs from the original");
     await receiver.ended;
-    await sender.stop();
+    await sender.terminate();
     rmSync(out);
     rmSync(join(this.dir, "receiver"), { recursive: true });
     return costs(done.seconds, before, senderUsage, receiverUsage);
@@ -101,7 +101,7 @@ export class Streamlet {
     const host = new JsonChild(process.execPath, [...this.#node("host"), HOST_THREAD, this.dist, link, out, data]);
     const { p50, p99, max } = await host.next(({ event }) => event === "done");
     await host.ended;
-    await sender.stop();
+    await sender.terminate();
     if ((await sha256(out)) !== digest) throw new Error("streamlet: the file differs from the original");
     rmSync(out);
     rmSync(data, { recursive: true });
@@ -130,8 +130,8 @@ export class Libtorrent {
     const receiver = new JsonChild(PYTHON, [LIBTORRENT, "get", this.torrent, this.out, String(port)]);
     const { seconds } = await receiver.next(({ event }) => event === "done");
     const [receiverUsage, senderUsage] = [usage(receiver.pid), usage(sender.pid)];
-    await receiver.stop();
-    await sender.stop();
+    await receiver.close();
+    await sender.close();
     if ((await sha256(join(this.out, "video.mp4"))) !== digest) throw new Error("libtorrent: the file differs");
     rmSync(this.out, { recursive: true });
     return costs(seconds, before, senderUsage, receiverUsage);

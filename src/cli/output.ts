@@ -25,6 +25,9 @@ export type CliEvent =
   | { event: "done"; path: string; bytes: number; seconds: number; sha256: string }
   | { event: "error"; code: string; message: string };
 
+/** Some terminals do not say how wide they are. */
+const DEFAULT_COLUMNS = 80;
+
 interface TextStream extends Writable {
   isTTY?: boolean;
   columns?: number;
@@ -73,7 +76,7 @@ export class Output {
   /** A line that replaces itself, where a person looks at a terminal; nothing elsewhere. */
   progress(text: string): void {
     if (this.json || !this.stderr.isTTY) return;
-    this.stderr.write(`\r${cleanText(text).slice(0, (this.stderr.columns ?? 80) - 1)}\x1b[K`);
+    this.stderr.write(`\r${cleanText(text).slice(0, (this.stderr.columns || DEFAULT_COLUMNS) - 1)}\x1b[K`);
     this.progressShown = true;
   }
 

@@ -3,10 +3,10 @@ import { chmod, readFile, stat } from "node:fs/promises";
 import { hostname, userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import envPaths from "env-paths";
-import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
 import { createIdentityKey, loadIdentity } from "../peer/identity";
 import { FolderLock } from "../peer/storage/folderLock";
+import { writeAtomic } from "../peer/storage/jsonFile";
 import { StreamletError } from "../wire/errors";
 import { isPeerId, MAX_PEER_ID_CHARS } from "../wire/trackerAddress";
 
@@ -143,14 +143,7 @@ async function readText(path: string): Promise<string | undefined> {
 }
 
 async function write(path: string, text: string, mode: number): Promise<void> {
-  try {
-    await writeFileAtomic(path, text, { mode });
-  } catch (cause) {
-    throw new StreamletError("write-failed", `${path} cannot be written: ${(cause as Error).message}.`, {
-      cause,
-      data: { path },
-    });
-  }
+  await writeAtomic(path, text, { mode });
 }
 
 /** A key that came back from a backup may have lost its mode. Where the file system keeps none, there is nothing to do. */
