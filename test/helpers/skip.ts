@@ -5,7 +5,7 @@
  */
 export function skip(context: Mocha.Context, why: string): never {
   const runnable = context.test;
-  const owner = runnable?.type === "hook" ? runnable.parent : runnable;
+  const owner = (runnable as { type?: string } | undefined)?.type === "hook" ? runnable?.parent : runnable;
   Object.assign(owner ?? {}, { skipReason: why });
   return context.skip();
 }
