@@ -3,7 +3,7 @@ import { chmod, readFile, stat } from "node:fs/promises";
 import { hostname, userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import envPaths from "env-paths";
-import { z } from "zod";
+import * as z from "zod";
 import { createIdentityKey, loadIdentity } from "../peer/identity";
 import { FolderLock } from "../peer/storage/folderLock";
 import { writeAtomic } from "../peer/storage/jsonFile";

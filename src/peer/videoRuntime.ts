@@ -293,7 +293,12 @@ export class VideoRuntime {
     });
     const id = (this.entry.id ?? this.entry.v1)!;
     const target = { id, partPath, size: content.length, pieceLength: content.pieceLength };
-    const { resume, state } = ResumeData.open(this.engine.library.resumePath(this.key), target);
+    const resumePath = this.engine.library.resumePath(this.key);
+    // Killed after the rename at the end and before the library said so: the whole file becomes the part file once more.
+    if (!(await exists(partPath)) && ResumeData.describes(resumePath, this.entry.path, target)) {
+      await rename(this.entry.path, partPath);
+    }
+    const { resume, state } = ResumeData.open(resumePath, target);
     active.resume = resume;
     active.have = Bitfield.fromBytes(resume.bits(), content.pieceCount);
     await checkFreeSpace(partPath, content.length - active.have.count * content.pieceLength);
@@ -318,6 +323,7 @@ export class VideoRuntime {
       this.bytesDone += content.pieceSize(piece);
       this.engine.changed();
     }
+    if (!this.closed) active.resume!.finishRecheck();
     this.setState("downloading");
   }
 

@@ -83,6 +83,17 @@ function suite(): void {
       resume.close();
     });
 
+    it("knows its file again under the final name, and no other file", () => {
+      const { dir, path } = stopped();
+      const final = join(dir, "video.mp4");
+      renameSync(target(dir).partPath, final);
+      assert.ok(ResumeData.describes(path, final, target(dir)));
+      renameSync(final, `${final}.old`);
+      assert.ok(!ResumeData.describes(path, final, target(dir)));
+      writeFileSync(final, seededBytes(SIZE));
+      assert.ok(!ResumeData.describes(path, final, target(dir)));
+    });
+
     it("without a part file it begins afresh", () => {
       const { dir, path } = stopped();
       rmSync(target(dir).partPath);

@@ -1,7 +1,7 @@
 import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import type { z } from "zod";
+import type * as z from "zod";
 import { fileError, systemCode } from "./fileErrors";
 
 /** Two seconds in all: scanners are done by then. */
@@ -62,6 +62,7 @@ export async function writeAtomic(path: string, data: string | Uint8Array, optio
     await mkdir(dirname(path), { recursive: true });
     const file = await open(half, "w", options.mode ?? 0o666);
     try {
+      if (options.mode !== undefined) await file.chmod(options.mode); // one left by a kill may have another
       await file.writeFile(data);
       await file.sync();
     } finally {

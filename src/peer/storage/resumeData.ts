@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { uptime } from "node:os";
 import { dirname } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { Bitfield } from "../../wire/bitfield";
 import { fileError } from "./fileErrors";
 
@@ -99,6 +99,16 @@ export class ResumeData {
     const resume = ResumeData.#create(path, target, part, recheck ? STATE_RECHECK : STATE_TRUSTED);
     if (recheck) return { resume, state: "recheck", reason };
     return { resume, state: fresh ? "fresh" : "trusted" };
+  }
+
+  /**
+   * Whether `file` is the part file of the resume file at `path`, whatever its name is now: a kill between the last rename and the
+   * library's saying so leaves the whole file under its final name.
+   */
+  static describes(path: string, file: string, { size, pieceLength }: ResumeTarget): boolean {
+    const stored = readStored(path, Math.ceil(size / pieceLength));
+    const found = statSync(file, { bigint: true, throwIfNoEntry: false });
+    return stored !== undefined && found !== undefined && stored.partFile === fileIdentity(found);
   }
 
   static #create(path: string, target: ResumeTarget, part: BigIntStats, state: number): ResumeData {
