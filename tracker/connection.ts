@@ -86,9 +86,10 @@ export class Connection {
     return this.#subscription.catalog || this.#subscription.directory;
   }
 
-  /** Asks whether the peer is there, and gives it up when it was silent for too long. */
-  beat(): void {
+  /** Asks whether the peer is there, and gives it up when it was silent for too long, unless nothing could be heard. */
+  beat(excused: boolean): void {
     const { clock, heartbeatMs } = this.context;
+    if (excused) this.#heard();
     if (clock.monotonic() - this.#heardAt > heartbeatMs * SILENT_HEARTBEATS) this.socket.terminate();
     else if (this.socket.readyState === this.socket.OPEN) this.socket.ping();
   }

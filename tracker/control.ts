@@ -3,7 +3,7 @@ import { link, mkdir, readFile, rename, rm, unlink, writeFile } from "node:fs/pr
 import { createServer, type IncomingMessage, request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { StreamletError } from "../src/wire/errors";
 import { isPeerId, MAX_PEER_ID_CHARS } from "../src/wire/trackerAddress";
 

@@ -1,7 +1,7 @@
 import { copyFile, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
-import { z } from "zod";
+import * as z from "zod";
 import { isPeerId } from "../src/wire/trackerAddress";
 import { type Fingerprint, isFingerprint } from "../src/wire/types";
 import type { NamePersistence } from "./nameBook";

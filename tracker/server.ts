@@ -89,8 +89,13 @@ export class TrackerServer {
       throw error;
     }
     this.#startedAt = clock.monotonic();
+    let beatAt = clock.monotonic();
     this.#every(heartbeatMs, () => {
-      for (const connection of this.#connections) connection.beat();
+      const now = clock.monotonic();
+      // Who could not be heard because this process stood still is not silent.
+      const stalled = now - beatAt > 2 * heartbeatMs;
+      beatAt = now;
+      for (const connection of this.#connections) connection.beat(stalled);
     });
     this.#every(CHANGES_TICK_MS, () => this.#tellChanges());
     this.#every(SWEEP_MS, () => {

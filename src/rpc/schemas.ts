@@ -2,7 +2,7 @@
  * Validation of every call that a worker thread or another window sends. Only serving sides import this file: zod stays
  * out of the path that activates the extension.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { Schemas } from "./connection";
 import type { PeerService } from "./peerService";
 import { MAX_TRACKERS, validatePeerId, validateTracker } from "./profilePanel";

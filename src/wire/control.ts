@@ -3,7 +3,7 @@
  * u32 big-endian length and that many bytes of UTF-8 JSON. Each side speaks first with `hello`; `query` is answered by `answer`
  * or `refused` with the same id. Messages of unknown types and unknown fields are skipped, so that later versions can add some.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { utf8Decode, utf8Encode } from "./bytes";
 import { MAX_RECORD_BYTES } from "./constants";
 import { StreamletError } from "./errors";

@@ -5,7 +5,7 @@
  * only `changed` and `callback` come unasked. Unknown fields are dropped and unknown messages of a tracker skipped, so that
  * later versions can add some.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { MAX_RECORD_BYTES } from "./constants";
 import { StreamletError } from "./errors";
 import { type Fingerprint, isFingerprint, isVideoId, type VideoId } from "./types";

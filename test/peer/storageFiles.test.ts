@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import fc from "fast-check";
-import { z } from "zod";
+import * as z from "zod";
 import { copyFile } from "../../src/peer/storage/copyFile";
 import { fileError } from "../../src/peer/storage/fileErrors";
 import { safeFileName, uniquePath } from "../../src/peer/storage/fileNames";

@@ -6,7 +6,7 @@ import {
   PortMessageReader,
   PortMessageWriter,
 } from "vscode-jsonrpc/node";
-import { z } from "zod";
+import * as z from "zod";
 import { onEvent, proxy, type Schemas, sendEvent, serve } from "../../src/rpc/connection";
 import { StreamletError } from "../../src/wire/errors";
 

@@ -35,6 +35,7 @@ describe("the forms, in the real VS Code", function () {
   let app: App;
   let window: Workbench;
   const refused: string[] = [];
+  let asked = 0;
   let answersSeen = 0;
 
   before(async () => {
@@ -49,7 +50,9 @@ describe("the forms, in the real VS Code", function () {
 
   afterEach(async () => {
     await closeAll();
-    answersSeen = answers().length;
+    // A form that was closed has answered too, a moment later: that answer is not the next test's.
+    await until(() => answers().length === asked, "every form has answered");
+    answersSeen = asked;
   });
 
   /** A page that is about to go still has the focus, and keys that are pressed meanwhile are lost with it. */
@@ -86,8 +89,15 @@ describe("the forms, in the real VS Code", function () {
     return answer;
   }
 
-  async function open(form: "Create" | "Edit" | "Upload One" | "Upload Two"): Promise<Frame> {
+  type Form = "Create" | "Edit" | "Upload One" | "Upload Two";
+
+  async function ask(form: Form): Promise<void> {
+    asked += 1;
     await window.command(`Panels: ${form}`);
+  }
+
+  async function open(form: Form): Promise<Frame> {
+    await ask(form);
     const frame = await window.webview("main h1");
     await until(
       () => frame.evaluate("document.hasFocus() && document.activeElement?.tagName === 'INPUT'"),
@@ -234,7 +244,7 @@ describe("the forms, in the real VS Code", function () {
     it("asked for again, comes to the front and answers only once", async () => {
       const frame = await open("Create");
       await type("alice");
-      await window.command("Panels: Create");
+      await ask("Create");
       assert.deepEqual(await nextAnswer(), { form: "create", answer: null });
       assert.deepEqual(await window.tabs(), ["Create Profile"]);
       assert.equal(await peerId(frame).inputValue(), "alice");
@@ -257,7 +267,7 @@ describe("the forms, in the real VS Code", function () {
 
     it("stands beside a form that creates one", async () => {
       await open("Create");
-      await window.command("Panels: Edit");
+      await ask("Edit");
       await until(async () => (await window.tabs()).length === 2, "both forms are open");
       assert.deepEqual(await window.tabs(), ["Create Profile", "Edit Profile Alice"]);
       await window.webview("code");
@@ -320,7 +330,7 @@ describe("the forms, in the real VS Code", function () {
     it("takes more files while it is open, keeps what was typed, and answers for all of them at once", async () => {
       const frame = await open("Upload One");
       await type("mine");
-      await window.command("Panels: Upload Two");
+      await ask("Upload Two");
       assert.deepEqual(await nextAnswer(), { form: "uploadTwo", answer: null });
       await frame.getByRole("heading", { name: "Upload 2 Videos" }).waitFor();
       assert.deepEqual(await window.tabs(), ["Upload Video"]);

@@ -9,15 +9,20 @@ import { randomFile } from "../helpers/randomFile";
 import { tempDir } from "../helpers/tempDir";
 import { App, closeBrowser } from "./support/app";
 import { field, freePort, Streamlet, startTracker } from "./support/streamlet";
-import { until } from "./support/until";
 
 const README_PICTURES = resolve("media/readme");
+/** The window follows the browser's colour scheme, which can change while a menu is open. */
 const THEMES = {
-  light: "Light 2026",
-  dark: "Dark 2026",
-  contrast: "Default High Contrast",
+  "window.autoDetectColorScheme": true,
+  "workbench.preferredLightColorTheme": "Light 2026",
+  "workbench.preferredDarkColorTheme": "Dark 2026",
 };
+const HIGH_CONTRAST = { "window.autoDetectColorScheme": false, "workbench.colorTheme": "Default High Contrast" };
+/** Widths of the side bar. VS Code begins with 300. */
+const WIDE_PX = 420;
 const NARROW_PX = 300;
+/** VS Code goes no further than 170. */
+const NARROWEST_PX = 200;
 const START_TIMEOUT_MS = 30_000;
 /** Slow enough for a download to be seen under way in every picture. */
 const SLOW_RATE = "400k";
@@ -26,6 +31,7 @@ const VIDEOS = [
   { title: "Login fails after token refresh", seconds: 12, width: 640, height: 360 },
   { title: "Demo: new onboarding", seconds: 20, width: 1280, height: 720 },
   { title: "Sprint 14 review", seconds: 8, width: 640, height: 360 },
+  { title: "Dark mode, step by step", seconds: 10, width: 640, height: 360 },
 ];
 
 async function main(): Promise<void> {
@@ -43,7 +49,7 @@ async function main(): Promise<void> {
         await program.event("shared", START_TIMEOUT_MS);
       }
     };
-    const [first, second, third] = await Promise.all(
+    const [first, second, third, fourth] = await Promise.all(
       VIDEOS.map(async ({ title, ...options }, i) => ({
         title,
         path: await makeClip(join(clips, `clip ${i}.mp4`), options),
@@ -53,17 +59,20 @@ async function main(): Promise<void> {
     await seeds("Bob", [second!], []);
     await seeds("Carol", [big], ["--limit-up", SLOW_RATE]);
 
-    const app = await App.start({ name: "alice", scale: 2 });
+    const app = await App.start({ name: "alice", scale: 2, settings: THEMES });
     stops.push(() => app.stop());
-    const window = await app.newWindow();
+    const folder = join(tempDir("workspace"), "demo");
+    mkdirSync(folder);
+    const window = await app.newWindow({ folder });
     const alice = new Streamlet(window);
-    const inThemes = async (name: string, options: { readme?: string } = {}) => {
-      for (const [theme, label] of Object.entries(THEMES)) {
-        keepSettings(app.server.userDir, { "workbench.colorTheme": label });
-        await until(
-          () => window.page.evaluate(`document.querySelector(".monaco-workbench.${themeClass(theme)}") !== null`),
-          `the theme is ${label}`,
-        );
+    const inThemes = async (name: string, options: { readme?: string; prepare?: () => Promise<unknown> } = {}) => {
+      for (const [theme, colorScheme] of [
+        ["light", "light"],
+        ["dark", "dark"],
+      ] as const) {
+        await window.page.emulateMedia({ colorScheme });
+        await window.page.locator(theme === "light" ? ".monaco-workbench.vs" : ".monaco-workbench.vs-dark").waitFor();
+        await options.prepare?.();
         await settle();
         await window.screenshot(`${name}-${theme}`);
         if (options.readme && theme === "dark") {
@@ -71,6 +80,11 @@ async function main(): Promise<void> {
           await window.page.screenshot({ path: join(README_PICTURES, options.readme) });
         }
       }
+    };
+    const resizeSidebar = async (width: number) => {
+      await window.resizeSidebar(width);
+      // Away from the edge, which lights up under the mouse.
+      await window.page.mouse.move(900, 400);
     };
     /** Until nothing moves: VS Code fades things in. */
     const settle = () => window.page.waitForTimeout(600);
@@ -111,20 +125,27 @@ async function main(): Promise<void> {
     await alice.upload(third!.path, third!.title);
     await alice.untilDescribed(alice.videos, third!.title, /On Network/);
     await alice.videos.inlineAction(third!.title, "Stop Sharing");
+    await alice.untilGone(alice.network, third!.title);
     await alice.network.inlineAction(second!.title, "Download");
     await alice.untilDescribed(alice.videos, second!.title, /^(?!.*downloading).*B/);
     await alice.network.inlineAction(big.title, "Download");
     await alice.untilDescribed(alice.videos, big.title, /downloading/);
     await inThemes("download-toast");
     await window.clearToasts();
-    await window.page.mouse.move(900, 500);
-    await inThemes("views", { readme: "overview.png" });
-    await window.resizeSidebar(NARROW_PX);
+    await resizeSidebar(WIDE_PX);
+    await inThemes("views");
+    await window.command("Streamlet: Upload Video...");
+    await window.chooseFile(fourth!.path);
+    const another = await window.webview(".card");
+    await field(another, "Name").fill(fourth!.title);
+    await inThemes("views-and-form", { readme: "overview.png" });
+    await another.getByRole("button", { name: "Cancel" }).click();
+    await resizeSidebar(NARROWEST_PX);
+    await inThemes("views-narrowest");
+    await resizeSidebar(NARROW_PX);
     await inThemes("views-narrow");
 
-    await alice.videos.row(second!.title).hover();
-    await window.page.locator(".monaco-hover:visible").first().waitFor();
-    await inThemes("tooltip");
+    await inThemes("tooltip", { prepare: () => alice.videos.tooltip(second!.title) });
     await alice.videos.openMenu(first!.title);
     await inThemes("menu");
     await window.page.keyboard.press("Escape");
@@ -135,15 +156,20 @@ async function main(): Promise<void> {
     await window.modal().waitFor();
     await inThemes("delete-question");
     await window.answerModal("Cancel");
+
+    keepSettings(app.server.userDir, HIGH_CONTRAST);
+    await window.reload();
+    await alice.open();
+    await alice.untilRunning("Alice");
+    await alice.videos.row(first!.title).waitFor();
+    await window.command("Streamlet: Edit Profile...");
+    await alice.profileForm();
+    await settle();
+    await window.screenshot("views-contrast");
   } finally {
     for (const stop of stops.reverse()) await stop();
     await closeBrowser();
   }
-}
-
-/** The class that the workbench has while a theme of this kind is shown. */
-function themeClass(theme: string): string {
-  return { light: "vs", dark: "vs-dark", contrast: "hc-black" }[theme] ?? theme;
 }
 
 await main();

@@ -1,5 +1,5 @@
 import { isAbsolute } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { ERROR_CODES, type ErrorInfo } from "../../wire/errors";
 import { type Fingerprint, isFingerprint, isVideoId, type VideoId } from "../../wire/types";
 import type { Audience, VideoState } from "../status";

@@ -20,8 +20,11 @@ export interface AnswerCacheOptions<Q, A> {
   covers(answer: A, query: Q): boolean;
   /** Whether asking makes sense now. */
   isReady(): boolean;
-  /** Rejects when there is no answer; what is known then stays. */
-  fetch(query: Q): Promise<A>;
+  /**
+   * Rejects when there is no answer; what is known then stays. An answer that is not whole yet goes to `onPart`: whoever runs
+   * out of patience gets that rather than nothing, or than an answer to a smaller query.
+   */
+  fetch(query: Q, onPart: (answer: A) => void): Promise<A>;
   /** An answer has come that somebody did not wait for. */
   onLate(): void;
   onAnswer(): void;
@@ -88,7 +91,10 @@ export class AnswerCache<Q, A> {
 
   #begin(entry: Entry<Q, A>, query: Q): Promise<void> {
     const generation = this.#generation;
-    const promise = this.options.fetch(query).then(
+    const onPart = (answer: A) => {
+      if (entry.answer === undefined || !this.options.covers(entry.answer, query)) entry.answer = answer;
+    };
+    const promise = this.options.fetch(query, onPart).then(
       (answer) => {
         entry.answer = answer;
         entry.generation = generation;

@@ -89,7 +89,7 @@ export class TrackerSource implements CatalogSource {
       keyOf: queryKey,
       covers,
       isReady: () => client.status.state === "online",
-      fetch: (query) => this.#fetch(query),
+      fetch: (query, onPart) => this.#fetch(query, onPart),
       onLate: context.onChanged,
       onAnswer: context.onAnswered,
     });
@@ -136,7 +136,7 @@ export class TrackerSource implements CatalogSource {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
   }
 
-  async #fetch(query: SourceQuery): Promise<SourceAnswer> {
+  async #fetch(query: SourceQuery, onPart: (answer: SourceAnswer) => void): Promise<SourceAnswer> {
     const askedAt = this.context.wallClock();
     const { text, owner, sort, limit } = query;
     const rows = new Map<RecordKey, CatalogRow>();
@@ -163,13 +163,16 @@ export class TrackerSource implements CatalogSource {
       }
       this.#askAgainIn(page.settlingMs);
     }
-    await this.#fetchRecords([...rows.values()]);
-    return {
+    const answer: SourceAnswer = {
       rows: [...rows.values()],
       total: Math.max(page.total, rows.size),
       complete: page.cursor === undefined,
       askedAt,
     };
+    // Rows are quick, thousands of records are not: what has a record by then can be shown.
+    onPart(answer);
+    await this.#fetchRecords(answer.rows);
+    return answer;
   }
 
   #askAgainIn(ms: number): void {
@@ -185,8 +188,10 @@ export class TrackerSource implements CatalogSource {
     const { records } = this.context;
     const missing = rows.filter((row) => !records.knows(recordKeyOf(row.owner, row.id), row.sequence));
     const wanted = new Map(missing.map((row) => [recordKeyOf(row.owner, row.id), row.sequence]));
-    if (wanted.size === 0) return;
-    await records.addAll(await this.client.records([...wanted.keys()]));
+    const keys = [...wanted.keys()];
+    for (let next = 0; next < keys.length; next += MAX_KEYS_PER_MESSAGE) {
+      await records.addAll(await this.client.records(keys.slice(next, next + MAX_KEYS_PER_MESSAGE)));
+    }
     for (const [key, sequence] of wanted) if (!records.knows(key, sequence)) records.reject(key, sequence);
   }
 }

@@ -12,6 +12,7 @@ const RECORDS_PER_TURN = 20;
 
 /** A verified record; pictures are left out, since lists show none and they are most of the memory. */
 export interface CachedRecord {
+  key: RecordKey;
   record: VideoRecord;
   nameKey: string;
   matches(words: readonly string[]): boolean;
@@ -20,6 +21,7 @@ export interface CachedRecord {
 export function cachedRecord({ thumbnail: _, ...record }: VideoRecord): CachedRecord {
   let haystack: string | undefined;
   return {
+    key: recordKeyOf(record.owner, record.id),
     record,
     nameKey: nameKey(record.title),
     matches(words) {
@@ -119,11 +121,7 @@ export interface ListedVideo {
 
 /** The same orders as at a tracker: pages can be merged only so. */
 export function listOrder(sort: SortOrder): (a: ListedVideo, b: ListedVideo) => number {
-  const byKey = (a: ListedVideo, b: ListedVideo) =>
-    compareText(
-      recordKeyOf(a.cached.record.owner, a.cached.record.id),
-      recordKeyOf(b.cached.record.owner, b.cached.record.id),
-    );
+  const byKey = (a: ListedVideo, b: ListedVideo) => compareText(a.cached.key, b.cached.key);
   switch (sort) {
     case "newest":
       return (a, b) => b.receivedAt - a.receivedAt || byKey(a, b);

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import * as vscode from "vscode";
-import type { z } from "zod";
+import type * as z from "zod";
 import { dispatchMessage, type MessageHandlers, type WebviewMessage } from "../../rpc/webviewMessages";
 
 /** Random bytes of a nonce; 128 bits, as the CSP standard asks for. */

@@ -1,5 +1,5 @@
 import * as vscode from "vscode";
-import { z } from "zod";
+import * as z from "zod";
 import {
   type FromProfilePage,
   MAX_PEER_ID_LENGTH,

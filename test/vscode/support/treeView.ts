@@ -127,6 +127,8 @@ export class TreeView {
 
   /** The hover over a row, as text. */
   async tooltip(label: string): Promise<string> {
+    // A hover opens when the mouse comes, not when it is there already.
+    await this.page.mouse.move(0, 0);
     await this.row(label).locator(".label-name").hover();
     const hover = this.page.locator(".monaco-hover:visible, .workbench-hover:visible").first();
     await hover.waitFor();
