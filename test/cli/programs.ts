@@ -59,7 +59,7 @@ export type Event = z.infer<typeof EVENT>;
 export type EventOf<N extends Event["event"]> = Extract<Event, { event: N }>;
 
 /** Far above what anything here takes, so that a hang is reported as what it is and not as a timeout of the test. */
-const PATIENCE_MS = 40_000;
+const PATIENCE_MS = 60_000;
 /** A test starts up to six processes, on machines that have more to do. */
 export const TEST_TIMEOUT_MS = 90_000;
 

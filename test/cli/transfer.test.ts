@@ -297,6 +297,13 @@ describe("get", function () {
     await assertFailure(peer(bob, "bob", ["get", "0".repeat(64), "--tracker", tracker]), "unknown-video");
   });
 
+  it("ends with no-sources when nobody who has the video is there, and keeps what it has", async () => {
+    const { alice, shared, bob } = await scene();
+    await alice.end();
+    mkdirSync(bob);
+    await assertFailure(peer(bob, "bob", ["get", shared.link, "--no-tracker", "--out", bob]), "no-sources", /again/);
+  });
+
   it("ends with bad-link for text that is none", async () => {
     await assertFailure(peer(tempDir("cli"), "bob", ["get", "vscode://nonsense", "--no-tracker"]), "bad-link");
   });

@@ -33,6 +33,7 @@ export async function get(context: Context, options: GetOptions): Promise<void> 
   const { key } = await shutdown.race(
     session.download({ source, out: resolve(options.out ?? "."), force: options.force }),
   );
+  await pauseOthers(context, key);
   const progress = new Progress(context, key, network);
   try {
     const done = await shutdown.race(Promise.race([session.downloadResult(key), progress.starved]));
@@ -45,6 +46,13 @@ export async function get(context: Context, options: GetOptions): Promise<void> 
   } finally {
     progress.dispose();
   }
+}
+
+/** Interrupted downloads of earlier runs go on by themselves; here they would take bandwidth from the one that was asked for. */
+async function pauseOthers({ session, shutdown }: Context, wanted: string): Promise<void> {
+  const { videos } = await session.snapshot();
+  const others = videos.filter(({ key, state }) => key !== wanted && (state === "downloading" || state === "checking"));
+  await shutdown.race(Promise.all(others.map(({ key }) => session.pause(key))));
 }
 
 /** Shows a download, and notices when nobody has anything of it to give. The engine speaks at most four times a second. */
