@@ -3,7 +3,7 @@ import { makeRecord, RawPeer, startFullTracker, stopAll, videoId } from "./suppo
 
 const VIDEOS = 10_000;
 
-/** What a person does not notice; measured it is 1 to 5 ms, the rest is for machines that are busy with other suites. */
+/** What a person does not notice. Measured on two busy cores it is 2 to 12 ms. */
 const SOON_MS = 100;
 
 /** Median of five. */

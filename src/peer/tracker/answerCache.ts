@@ -1,3 +1,4 @@
+import { StreamletError } from "../../wire/errors";
 import type { Clock } from "../clock";
 
 /** Different queries whose answers one source keeps: the views, and a few searches back. */
@@ -104,9 +105,10 @@ export class AnswerCache<Q, A> {
         entry.owed = false;
         this.options.onLate();
       },
-      () => {
+      (error) => {
         // The source's own status says what is wrong; its last answer stays, and the next query tries again.
         entry.fetching = undefined;
+        if (!(error instanceof StreamletError)) throw error;
       },
     );
     entry.fetching = { query, promise };

@@ -1,6 +1,7 @@
 /** Where a catalogue comes from: trackers, which answer in sorted pages, and connected peers, which hand out records. */
 import {
   type CatalogRow,
+  MAX_KEYS_PER_MESSAGE,
   MAX_PAGE_ROWS,
   type RecordKey,
   recordKeyOf,
@@ -170,7 +171,7 @@ export class TrackerSource implements CatalogSource {
       askedAt,
     };
     // Rows are quick, thousands of records are not: what has a record by then can be shown.
-    onPart(answer);
+    onPart({ ...answer, complete: false });
     await this.#fetchRecords(answer.rows);
     return answer;
   }
