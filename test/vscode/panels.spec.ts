@@ -42,6 +42,7 @@ describe("the forms, in the real VS Code", function () {
   before(async () => {
     app = await App.start({ name: "panels", vsix: [await buildPanelsExtension()] });
     window = await app.newWindow();
+    await commandsKnown();
     window.page.on("console", (message) => {
       if (/Content Security Policy/.test(message.text())) refused.push(message.text());
     });
@@ -60,6 +61,12 @@ describe("the forms, in the real VS Code", function () {
   async function allClosed(): Promise<void> {
     await until(async () => (await window.tabs()).length === 0, "every tab is closed");
     await window.webviewGone("main h1");
+  }
+
+  /** A window is drawn before it knows its extensions, and an open command palette does not take their commands in. */
+  async function commandsKnown(): Promise<void> {
+    const known = async () => (await window.commandsMatching("Panels: ")).includes("Panels: Create");
+    await until(known, "the commands are in the palette");
   }
 
   async function closeAll(): Promise<void> {
@@ -380,6 +387,7 @@ describe("the forms, in the real VS Code", function () {
       it(`can be read in ${theme}`, async () => {
         keepSettings(app.server.userDir, { "workbench.colorTheme": theme });
         await window.reload();
+        await commandsKnown();
         // VS Code may bring back tabs that were closed a moment before the reload.
         await closeAll();
         const frame = await open("Create");
