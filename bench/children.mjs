@@ -17,6 +17,15 @@ export function usage(pid) {
   return { cpu: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND, rss: Number(peak[1]) * 1024 };
 }
 
+/** CPU seconds that the whole machine has spent since it started, all cores, idle and waiting for disks left out (proc_stat(5)). */
+export function machineUsage() {
+  const [user, nice, system, , , irq, softirq, steal] = readFileSync("/proc/stat", "latin1")
+    .split(/\s+/)
+    .slice(1)
+    .map(Number);
+  return (user + nice + system + irq + softirq + steal) / TICKS_PER_SECOND;
+}
+
 /** A child that prints JSON lines. `ended` is its exit code; everything it wrote to stderr is in `stderr`. */
 export class JsonChild {
   stderr = "";

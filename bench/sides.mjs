@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { createReadStream, existsSync, mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { JsonChild, usage } from "./children.mjs";
+import { JsonChild, machineUsage, usage } from "./children.mjs";
 
 const MIB = 1024 * 1024;
 const HERE = dirname(fileURLToPath(import.meta.url));
@@ -24,14 +24,21 @@ export function hasLibtorrent() {
   return existsSync(PYTHON) && spawnSync(PYTHON, ["-c", "import libtorrent"]).status === 0;
 }
 
-/** What one transfer cost: the sender's share is counted from before its first connection to after the last block. */
-function costs(seconds, senderBefore, sender, receiver) {
-  return {
-    seconds,
-    senderCpu: sender.cpu - senderBefore.cpu,
-    receiverCpu: receiver.cpu,
-    senderRss: sender.rss,
-    receiverRss: receiver.rss,
+/** To be called before the receiver starts; the result, called after the last block, says what the transfer cost. */
+function meter(sender) {
+  const before = { at: performance.now(), sender: usage(sender.pid).cpu, machine: machineUsage() };
+  return (receiver) => {
+    const [took, gave, machine] = [usage(receiver.pid), usage(sender.pid), machineUsage()];
+    const senderCpu = gave.cpu - before.sender;
+    const others = machine - before.machine - senderCpu - took.cpu;
+    return {
+      senderCpu,
+      receiverCpu: took.cpu,
+      senderRss: gave.rss,
+      receiverRss: took.rss,
+      // Cores that everything else kept busy meanwhile: with more than a few per cent the seconds say little.
+      othersCpu: Math.max(0, (1000 * others) / (performance.now() - before.at)),
+    };
   };
 }
 
@@ -78,19 +85,19 @@ export class Streamlet {
 
   async transfer(video, digest) {
     const { sender, link } = await this.#share(video);
-    const before = usage(sender.pid);
+    const stopMeter = meter(sender);
     const out = join(this.dir, "out.mp4");
     const receiver = this.#start("receiver", ["get", link, "--out", out]);
     // The last progress line comes before the CLI reads the file again for its digest, which is not part of the transfer.
     await receiver.next(({ event, bytes, total }) => event === "progress" && bytes === total);
-    const [receiverUsage, senderUsage] = [usage(receiver.pid), usage(sender.pid)];
+    const costs = stopMeter(receiver);
     const done = await receiver.next(({ event }) => event === "done");
     if (done.sha256 !== digest) throw new Error("streamlet: the file differs from the original");
     await receiver.ended;
     await sender.terminate();
     rmSync(out);
     rmSync(join(this.dir, "receiver"), { recursive: true });
-    return costs(done.seconds, before, senderUsage, receiverUsage);
+    return { seconds: done.seconds, ...costs };
   }
 
   /** Event loop delay, in milliseconds, of a main thread whose worker downloads as the extension's does. */
@@ -125,15 +132,15 @@ export class Libtorrent {
   async transfer(video, digest) {
     const sender = new JsonChild(PYTHON, [LIBTORRENT, "seed", video, this.torrent]);
     const { port } = await sender.next(({ event }) => event === "ready");
-    const before = usage(sender.pid);
+    const stopMeter = meter(sender);
     mkdirSync(this.out);
     const receiver = new JsonChild(PYTHON, [LIBTORRENT, "get", this.torrent, this.out, String(port)]);
     const { seconds } = await receiver.next(({ event }) => event === "done");
-    const [receiverUsage, senderUsage] = [usage(receiver.pid), usage(sender.pid)];
+    const costs = stopMeter(receiver);
     await receiver.close();
     await sender.close();
     if ((await sha256(join(this.out, "video.mp4"))) !== digest) throw new Error("libtorrent: the file differs");
     rmSync(this.out, { recursive: true });
-    return costs(seconds, before, senderUsage, receiverUsage);
+    return { seconds, ...costs };
   }
 }
