@@ -19,8 +19,8 @@ import { NetworkTree } from "./views/networkTree";
 import { PeersTree } from "./views/peersTree";
 import { VideosTree } from "./views/videosTree";
 
-/** Answers with what `deactivate` has to wait for. */
-export function buildApp(context: ExtensionContext): () => Promise<void> {
+/** `close` is what `deactivate` has to wait for. */
+export function buildApp(context: ExtensionContext): { app: App; close: () => Promise<void> } {
   const log = window.createOutputChannel("Streamlet", { log: true });
   const reportError = (error: unknown) => void report(log, error);
   /** Views ask again by themselves; while a profile stops or a window takes over, questions fail without harm. */
@@ -98,7 +98,7 @@ export function buildApp(context: ExtensionContext): () => Promise<void> {
   );
   // After activation has returned: nothing of this is needed to draw the first view.
   setImmediate(() => host.start());
-  return () => host.dispose();
+  return { app, close: () => host.dispose() };
 }
 
 async function tellOtherVersion(): Promise<void> {

@@ -30,7 +30,7 @@ export async function downloadLink(app: App, link: string): Promise<void> {
     });
     return;
   }
-  const hosts = hostsOf(link);
+  const hosts = await hostsOf(link);
   const shown = hosts.slice(0, MAX_HOSTS_SHOWN).join(", ");
   const sure = await confirm(
     l10n.t("Download the video of this link?"),
@@ -46,10 +46,13 @@ export async function downloadLink(app: App, link: string): Promise<void> {
   await commands.executeCommand("streamlet.videos.focus");
 }
 
-/** Whom a link would contact: its `h` and `t` parameters, `x.pe` and `tr` of a magnet link. */
-function hostsOf(link: string): string[] {
-  const query = link.includes("?") ? link.slice(link.indexOf("?") + 1).replace(/#.*$/, "") : "";
-  const parameters = new URLSearchParams(query);
-  const values = ["h", "t", "x.pe", "tr"].flatMap((name) => parameters.getAll(name));
-  return [...new Set(values)];
+/** Whom a link would contact. Errors: bad-link, before anybody is asked or contacted. */
+async function hostsOf(link: string): Promise<string[]> {
+  const { parseLink, parseMagnet } = await import("../wire/links");
+  if (/^magnet:/i.test(link)) {
+    const { peers, trackers } = parseMagnet(link);
+    return [...peers, ...trackers];
+  }
+  const { hosts, trackers } = parseLink(link);
+  return [...hosts, ...trackers];
 }

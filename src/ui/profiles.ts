@@ -8,7 +8,7 @@ import { formatFingerprint, shortFingerprint } from "../wire/fingerprint";
 import { isFingerprint } from "../wire/types";
 import { type App, activeProfile } from "./app";
 import { readSetting } from "./config";
-import type { Command } from "./contributions";
+import { type Command, Views } from "./contributions";
 import { formatBytes } from "./format";
 import { explain } from "./messages";
 import { type Choice, complain, confirm, inform, report, warn, withoutIcons } from "./notify";
@@ -74,7 +74,8 @@ export async function deleteProfile(app: App): Promise<void> {
     l10n.t("Delete Profile"),
   );
   if (!sure) return;
-  await app.service.deleteProfile(profile.id);
+  // Taking the name back from trackers that do not answer takes seconds.
+  await window.withProgress({ location: { viewId: Views.videos } }, () => app.service.deleteProfile(profile.id));
   await inform(l10n.t("The profile {0} is gone.", profile.peerId));
 }
 
@@ -125,7 +126,7 @@ async function saveProfile(app: App, id: string, draft: ProfileDraft): Promise<v
 
 async function guarded(app: App, id: string, action: () => Promise<unknown>): Promise<void> {
   try {
-    await action();
+    await window.withProgress({ location: { viewId: Views.videos } }, action);
   } catch (error) {
     await showStartFailure(app, error, id);
   }
