@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readSync, writeSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { BLOCK_BYTES, HASH_BYTES, V1_HASH_BYTES } from "../../wire/constants";
-import { pieceLeafWidth, pieceRootOf, sha256Into } from "../../wire/merkle";
+import { pieceLeafWidth, sha256Into } from "../../wire/merkle";
 import { systemCode } from "./fileErrors";
 import type { HashJob, HashReply, HashWorkerData } from "./hashProtocol";
 
@@ -16,10 +16,15 @@ const { fd, treeFd, size, pieceLength } = workerData as HashWorkerData;
 const blocksPerPiece = pieceLength / BLOCK_BYTES;
 const leafWidth = pieceLeafWidth(size, pieceLength);
 const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
-/** Views on the blocks of the buffer, made once: one for each of the 65536 blocks of a GiB would cost 3 % in collection. */
-const blocks = Array.from({ length: READ_BYTES / BLOCK_BYTES }, (_, i) =>
-  buffer.subarray(i * BLOCK_BYTES, (i + 1) * BLOCK_BYTES),
-);
+/** Views are made once: two for each of the 65536 blocks of a GiB would cost a tenth of the time. */
+const blocks = viewsOf(buffer, BLOCK_BYTES);
+/** Where the leaves of a piece are folded to its root, layer by layer in place. */
+const nodes = Buffer.alloc(Math.max(2, leafWidth) * HASH_BYTES);
+const pairs = viewsOf(nodes, 2 * HASH_BYTES);
+
+function viewsOf(memory: Buffer, bytes: number): Buffer[] {
+  return Array.from({ length: memory.length / bytes }, (_, i) => memory.subarray(i * bytes, (i + 1) * bytes));
+}
 
 class ShortFile extends Error {}
 class FileFailure extends Error {
@@ -59,10 +64,19 @@ function hashPieces({ first, count }: HashJob): HashReply {
       (i * blocksPerPiece + Math.ceil((to - from) / BLOCK_BYTES)) * HASH_BYTES,
     );
     v1Pieces.set(hashPiece(from, to, pieceLeaves), i * V1_HASH_BYTES);
-    pieceRoots.set(pieceRootOf(pieceLeaves, leafWidth), i * HASH_BYTES);
+    pieceRoots.set(rootOf(pieceLeaves), i * HASH_BYTES);
   }
   if (treeFd >= 0) writeFully(leaves, first * blocksPerPiece * HASH_BYTES);
   return { type: "done", first, bytes: end - start, pieceRoots, v1Pieces };
+}
+
+/** Root over the leaves of a piece, those beyond the end of the file being zero (BEP 52). A view: it is overwritten by the next. */
+function rootOf(leaves: Uint8Array): Uint8Array {
+  nodes.fill(0).set(leaves);
+  for (let width = leafWidth / 2; width >= 1; width /= 2) {
+    for (let i = 0; i < width; i++) sha256Into(pairs[i] as Buffer, nodes, i * HASH_BYTES);
+  }
+  return nodes.subarray(0, HASH_BYTES);
 }
 
 /** Fills `leaves`; returns the SHA-1 of the bytes. */
