@@ -24,6 +24,7 @@ import { forgetfulNames, NameBook } from "../../tracker/nameBook";
 import { type RunningTracker, runTracker, type TrackerConfig } from "../../tracker/runTracker";
 import { TrackerServer } from "../../tracker/server";
 import type { StoredRecord, TrackerStore } from "../../tracker/store";
+import { tempDir } from "../helpers/tempDir";
 
 export const HOUR_MS = 3_600_000;
 
@@ -76,11 +77,12 @@ export const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString
 const started = new Set<RunningTracker>();
 const peers = new Set<RawPeer>();
 
-export function startTracker(config: Partial<TrackerConfig> = {}): Promise<RunningTracker> {
-  return runTracker({ host: "127.0.0.1", port: 0, httpPort: 0, log: () => {}, ...config }).then((tracker) => {
-    started.add(tracker);
-    return tracker;
-  });
+export async function startTracker(config: Partial<TrackerConfig> = {}): Promise<RunningTracker> {
+  // On a certain port it would keep its names where this user's own trackers do.
+  const data = config.port ? { data: tempDir("tracker") } : {};
+  const tracker = await runTracker({ host: "127.0.0.1", port: 0, httpPort: 0, log: () => {}, ...data, ...config });
+  started.add(tracker);
+  return tracker;
 }
 
 /**
