@@ -78,7 +78,7 @@ export class RunningPeer implements Engine {
       self: {
         peerId: config.peerId,
         fingerprint: identity.fingerprint,
-        host: () => localAddresses()[0] ?? "127.0.0.1",
+        host: () => this.ownHosts()[0]!,
         port: () => this.port,
       },
       libraryKeyOf: (id) => library.findById(id)?.key,
@@ -138,7 +138,7 @@ export class RunningPeer implements Engine {
       peerId: this.peerId,
       fingerprint: this.identity.fingerprint,
       port: this.port,
-      addresses: this.addresses(),
+      addresses: this.ownHosts(),
       trackers: this.trackers.map((tracker) => tracker.status),
       downRate,
       upRate,
@@ -155,6 +155,14 @@ export class RunningPeer implements Engine {
     return this.knownAddresses.list;
   }
   private knownAddresses: { at: number; list: string[] } | undefined;
+
+  /** Where others may reach this peer: the one address that it listens on, or all of this machine's. Never empty. */
+  ownHosts(): string[] {
+    const { host } = this.config;
+    if (host && !/^(0\.0\.0\.0|::)$/.test(host)) return [host];
+    const all = this.addresses();
+    return all.length > 0 ? all : ["127.0.0.1"];
+  }
 
   /** A new entry of the library begins to live. */
   adopt(key: string): VideoRuntime {
@@ -376,10 +384,10 @@ export class RunningPeer implements Engine {
   private onImported(runtime: VideoRuntime, outcome: { error?: unknown; duplicateOf?: string }): void {
     if (this.stopped || !this.runtimes.has(runtime.key)) return;
     if (outcome.duplicateOf) {
-      const { shared, audience } = runtime.entry;
+      const { shared, audience, title, description } = runtime.entry;
       this.runtimes.delete(runtime.key);
       this.library.remove(runtime.key);
-      if (shared) this.library.update(outcome.duplicateOf, { shared, audience });
+      if (shared) this.library.update(outcome.duplicateOf, { shared, audience, title, description, record: undefined });
     } else if (outcome.error) runtime.setState("failed", outcome.error);
     this.changed();
     this.sharingChanged();

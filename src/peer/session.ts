@@ -13,7 +13,6 @@ import { systemClock } from "./clock";
 import { type DownloadSpec, downloadName, readDownloadSource } from "./downloadSource";
 import { createIdentityKey, loadIdentity } from "./identity";
 import { copiesFolder } from "./importQueue";
-import { localAddresses } from "./net/addresses";
 import { RunningPeer } from "./runningPeer";
 import { Snapshots } from "./snapshots";
 import type { Audience, NetworkPage, NetworkQuery, PeerStatus, PeersPage, Snapshot, TaskStatus } from "./status";
@@ -226,13 +225,16 @@ export class Session implements PeerService {
       tree.close();
     }
     await peer.library.flush();
-    await peer.adopt(entry.key).startDownload();
+    const runtime = peer.adopt(entry.key);
+    runtime.replaceExisting = request.force === true;
+    await runtime.startDownload();
     return { key: entry.key };
   }
 
   /** It is in the library: goes on, is fetched anew where its file is gone, or is copied to where it is wanted. */
   private async downloadAgain(key: string, spec: DownloadSpec, request: DownloadRequest): Promise<{ key: string }> {
     const runtime = this.runtime(key);
+    runtime.replaceExisting = request.force === true;
     this.copies.delete(key);
     if (runtime.entry.state === "ready") await runtime.checkFile();
     const { state, origin, path, size } = runtime.entry;
@@ -247,8 +249,10 @@ export class Session implements PeerService {
       const target = await this.destinationOf(spec, request);
       this.peer().library.update(key, { path: target, partPath: `${target}.part`, mtimeMs: undefined });
       await runtime.startDownload();
-    } else if (!runtime.isDownloading && state !== "hashing") {
-      await runtime.startDownload();
+    } else if (state !== "hashing") {
+      // Another place than before: the data stays where it is until it is whole.
+      if (request.out) this.peer().library.update(key, { path: await this.destinationOf(spec, request) });
+      if (!runtime.isDownloading) await runtime.startDownload();
     }
     return { key };
   }
@@ -411,10 +415,8 @@ export class Session implements PeerService {
   }
 
   private ownAddresses(): string[] {
-    const { config } = this.peer();
     const port = this.peer().listenPort();
-    const hosts = config.host && !/^(0\.0\.0\.0|::)$/.test(config.host) ? [config.host] : localAddresses();
-    const usable = hosts.length > 0 ? hosts : ["127.0.0.1"];
+    const usable = this.peer().ownHosts();
     return usable.slice(0, 4).map((host) => (host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`));
   }
 

@@ -14,6 +14,7 @@ import { type Info, parseInfo } from "../wire/metainfo";
 import { downloadName, provisionalName } from "./downloadSource";
 import type { Engine } from "./engine";
 import type { LibraryVideo, VideoState } from "./status";
+import { copyFile } from "./storage/copyFile";
 import { fileError } from "./storage/fileErrors";
 import { uniquePath } from "./storage/fileNames";
 import { HashTree } from "./storage/hashTree";
@@ -399,7 +400,6 @@ export class VideoRuntime {
     return this.serialize(async () => {
       const active = this.active;
       if (!active || active.file === undefined || this.closed) return;
-      const entry = this.entry;
       const file = active.file;
       active.file = undefined;
       active.swarm.stopDownload();
@@ -407,13 +407,11 @@ export class VideoRuntime {
       this.stopFinding = undefined;
       await this.engine.verifier.closeFile(file);
       await active.store!.release();
-      await rename(entry.partPath!, entry.path).catch((error) => {
-        throw fileError(error, "write", entry.path);
-      });
+      const path = await this.moveIntoPlace();
       this.seconds = this.firstDialAt === undefined ? 0 : (this.engine.clock.now() - this.firstDialAt) / 1000;
-      const { size, mtimeMs } = await stat(entry.path);
-      active.store!.moved(entry.path, { size, mtimeMs });
-      this.engine.library.update(this.key, { partPath: undefined, mtimeMs, state: "ready", error: undefined });
+      const { size, mtimeMs } = await stat(path);
+      active.store!.moved(path, { size, mtimeMs });
+      this.engine.library.update(this.key, { path, partPath: undefined, mtimeMs, state: "ready", error: undefined });
       await this.engine.library.flush();
       active.resume?.close();
       active.resume = undefined;
@@ -421,9 +419,28 @@ export class VideoRuntime {
       this.engine.verifier.pool.trim();
       this.engine.changed();
       this.engine.sharingChanged();
-      this.settle({ result: { path: entry.path, bytes: size, seconds: this.seconds } });
+      this.settle({ result: { path, bytes: size, seconds: this.seconds } });
     }).catch((error) => this.fail(error));
   }
+
+  /** Gives the whole file its final name: never over another file, unless the person said so. */
+  private async moveIntoPlace(): Promise<string> {
+    const { path: wanted, partPath } = this.entry;
+    const path = this.replaceExisting ? wanted : uniquePath(dirname(wanted), basename(wanted));
+    // Known before it happens: after a kill in between, the restart looks for the file there.
+    if (path !== wanted) this.engine.library.update(this.key, { path });
+    await this.engine.library.flush();
+    try {
+      await rename(partPath!, path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw fileError(error, "write", path);
+      await copyFile(partPath!, path, { force: this.replaceExisting });
+      await rm(partPath!, { force: true });
+    }
+    return path;
+  }
+  /** A file of the same name may be replaced. */
+  replaceExisting = false;
 
   private fail(error: unknown): void {
     if (this.closed) return;
