@@ -54,9 +54,9 @@ export async function ensureHost() {
   if (!isInstalled()) {
     console.log("Installing VS Code's server for the tests (once, about 300 MB) ...");
     rmSync(MODULES, { recursive: true, force: true });
-    await run("npm", ["ci", "--ignore-scripts"], { cwd: HOST, quiet: true });
+    await run("npm", ["ci", "--ignore-scripts", "--loglevel=error"], { cwd: HOST, quiet: true });
     // Not `npm ci`: the shrinkwrap that code-server comes with lacks an entry, which only `npm install` forgives.
-    await run("npm", ["install", "--omit=dev", "--ignore-scripts"], { cwd: VSCODE, quiet: true });
+    await run("npm", ["install", "--omit=dev", "--ignore-scripts", "--loglevel=error"], { cwd: VSCODE, quiet: true });
     prune();
     writeFileSync(STAMP, wantedStamp());
   }

@@ -24,7 +24,7 @@ export async function ensureDependencies() {
   const stale = staleDependency(ROOT);
   if (!stale) return;
   console.log(`Installing npm packages (${stale}) ...`);
-  await run("npm", ["ci"], { cwd: ROOT });
+  await run("npm", ["ci", "--loglevel=error"], { cwd: ROOT });
 }
 
 /**

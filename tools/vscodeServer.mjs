@@ -1,9 +1,11 @@
 // Starts a real VS Code whose window is a browser page (see ensureHost.mjs). Node built-ins only.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { installedHost } from "./ensureHost.mjs";
+import { outputOf } from "./run.mjs";
 import { startFront } from "./vscodeFront.mjs";
 
 /** The server answers in 0.3 s on an idle machine; a loaded one with a cold disk was never near this. */
@@ -35,9 +37,17 @@ export async function startVscodeServer(options) {
   const host = installedHost();
   const home = join(dataDir, "home");
   mkdirSync(home, { recursive: true });
+  // VS Code leaves sockets behind. They go here, and not below dataDir, whose path may be too long for a socket (108 bytes).
+  const temporary = mkdtempSync(join(tmpdir(), "streamlet-run-"));
   keepSettings(join(dataDir, "data", "User"), options.settings);
 
-  const env = { ...cleanEnvironment(), HOME: home, EXTENSIONS_GALLERY: '{"serviceUrl":""}', ...options.env };
+  const env = {
+    ...cleanEnvironment(),
+    HOME: home,
+    TMPDIR: temporary,
+    EXTENSIONS_GALLERY: '{"serviceUrl":""}',
+    ...options.env,
+  };
   const dirs = ["--server-data-dir", dataDir, "--extensions-dir", join(dataDir, "extensions")];
   for (const file of vsix) {
     await finished(launch(host, ["--install-extension", file, "--force", ...dirs], env), `Installing ${file}`);
@@ -52,11 +62,15 @@ export async function startVscodeServer(options) {
     ],
     env,
   );
-  const killGroup = () => signalGroup(child, "SIGKILL");
+  const killGroup = () => {
+    signalGroup(child, "SIGKILL");
+    rmSync(temporary, { recursive: true, force: true });
+  };
   process.once("exit", killGroup);
   const stop = async () => {
     front?.close();
     await stopGroup(child);
+    rmSync(temporary, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
     process.off("exit", killGroup);
   };
 
@@ -114,7 +128,7 @@ function windowUrl(url, folder, payload, token) {
 
 /** The environment without what an editor or a test runner around us would pass on to this one. */
 function cleanEnvironment() {
-  const foreign = /^(VSCODE_|ELECTRON_|npm_|NODE_OPTIONS$|NODE_ENV$|DISPLAY$)/;
+  const foreign = /^(VSCODE_|ELECTRON_|npm_|NODE_OPTIONS$|NODE_ENV$|DISPLAY$|XDG_RUNTIME_DIR$)/;
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name)));
 }
 
@@ -159,27 +173,22 @@ function listeningPort(child) {
   });
 }
 
+/** Ends the server; its extension hosts notice, run `deactivate()` and end; whatever is left of the group then is killed. */
 async function stopGroup(child) {
+  const deadline = Date.now() + STOP_TIMEOUT_MS;
   if (child.exitCode === null && child.signalCode === null) {
     const exited = once(child, "exit");
-    signalGroup(child, "SIGTERM");
-    const timer = setTimeout(() => signalGroup(child, "SIGKILL"), STOP_TIMEOUT_MS);
+    child.kill("SIGTERM");
+    const timer = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
     await exited;
     clearTimeout(timer);
   }
-  // Extension hosts of the group end by themselves soon after the server; nobody waits for those that do not.
-  const deadline = Date.now() + STOP_TIMEOUT_MS;
-  while (groupAlive(child) && Date.now() < deadline) await new Promise((done) => setTimeout(done, 50));
+  while (Date.now() < deadline && (await hasExtensionHosts(child))) await new Promise((done) => setTimeout(done, 50));
   signalGroup(child, "SIGKILL");
 }
 
-function groupAlive(child) {
-  try {
-    process.kill(-child.pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
+async function hasExtensionHosts(child) {
+  return (await outputOf("pgrep", ["-g", `${child.pid}`, "-f", "type=extensionHost"])) !== undefined;
 }
 
 function signalGroup(child, signal) {

@@ -106,3 +106,26 @@ describe("the package", function () {
     assert.equal(readFileSync(NOTICES, "utf8"), await currentNotices(), "out of date: run `npm run notices`");
   });
 });
+
+describe("the lock files", () => {
+  for (const path of ["package-lock.json", "test/vscode/host/package-lock.json"]) {
+    const packages: Record<string, { resolved?: string; optionalDependencies?: Record<string, string> }> = JSON.parse(
+      readFileSync(path, "utf8"),
+    ).packages;
+
+    it(`${path} names the packages of every platform, without which \`npm ci\` refuses it`, () => {
+      const names = new Set(Object.keys(packages).map((key) => key.slice(key.lastIndexOf("node_modules/") + 13)));
+      for (const [key, { optionalDependencies = {} }] of Object.entries(packages)) {
+        for (const name of Object.keys(optionalDependencies)) assert.ok(names.has(name), `${key} lacks ${name}`);
+      }
+    });
+
+    it(`${path} records no registry`, () => {
+      const recorded = Object.entries(packages).filter(([, entry]) => entry.resolved !== undefined);
+      assert.deepEqual(
+        recorded.map(([key]) => key),
+        [],
+      );
+    });
+  }
+});
