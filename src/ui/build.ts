@@ -4,7 +4,7 @@ import { commands, type ExtensionContext, l10n, window, workspace } from "vscode
 import type { HostState } from "../rpc/window";
 import type { App } from "./app";
 import { registerCommands } from "./commands/handlers";
-import { readPreferences, readSetting } from "./config";
+import { downloadsFolder, readPreferences, readSetting } from "./config";
 import { ContextUpdater } from "./contextKeys";
 import { PeerHost } from "./host/peerHost";
 import { complain, report, warn } from "./notify";
@@ -92,6 +92,7 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
       const restart =
         event.affectsConfiguration("streamlet.downloadsFolder") ||
         event.affectsConfiguration("streamlet.library.copyOnUpload");
+      if (event.affectsConfiguration("streamlet.downloadsFolder")) void checkDownloadsFolder();
       if (restart || event.affectsConfiguration("streamlet.limits"))
         host.applyPreferences({ restart }).catch(reportError);
     }),
@@ -99,6 +100,17 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
   // After activation has returned: nothing of this is needed to draw the first view.
   setImmediate(() => host.start());
   return { app, close: () => host.dispose() };
+}
+
+async function checkDownloadsFolder(): Promise<void> {
+  if (readSetting("streamlet.downloadsFolder").trim() === "" || downloadsFolder() !== undefined) return;
+  await warn(
+    l10n.t("The downloads folder has to be an absolute path. Until it is, downloads go into the profile's folder."),
+    {
+      title: l10n.t("Open Settings"),
+      run: () => commands.executeCommand("workbench.action.openSettings", "streamlet.downloadsFolder"),
+    },
+  );
 }
 
 async function tellOtherVersion(): Promise<void> {

@@ -7,7 +7,7 @@ import { type ErrorInfo, StreamletError, toErrorInfo } from "../wire/errors";
 import { formatFingerprint, shortFingerprint } from "../wire/fingerprint";
 import { isFingerprint } from "../wire/types";
 import { type App, activeProfile } from "./app";
-import { readSetting } from "./config";
+import { downloadsFolder, readSetting } from "./config";
 import { type Command, Views } from "./contributions";
 import { formatBytes } from "./format";
 import { explain } from "./messages";
@@ -248,9 +248,7 @@ function deletionDetail({ host }: App, profile: Profile): string {
       "This removes its key, its library and the downloads in its folder from this computer. Its name becomes free on the trackers that can be reached.",
     ),
     l10n.t("Files that you uploaded stay where they are."),
-    ...(readSetting("streamlet.downloadsFolder")
-      ? [l10n.t("Downloads in your own downloads folder stay as well.")]
-      : []),
+    ...(downloadsFolder() ? [l10n.t("Downloads in your own downloads folder stay as well.")] : []),
     l10n.t("This cannot be undone."),
   );
   return lines.join("\n\n");

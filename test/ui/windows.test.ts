@@ -11,6 +11,7 @@ import { removeTempDir, tempDir } from "../helpers/tempDir";
 import { runWindow } from "./windowProcess";
 
 const WINDOW_FLAG = "--window";
+const PEER_WORKER = join(__dirname, "peerWorker.js");
 /** A takeover includes the goodbye of the old owner and a start; on a loaded machine that has taken 6 s. */
 const WAIT_MS = 30_000;
 
@@ -36,8 +37,8 @@ class WindowProcess {
   private readonly watchers = new Set<() => void>();
   private nextId = 1;
 
-  constructor(folder: string, env: Record<string, string> = {}) {
-    this.child = fork(__filename, [WINDOW_FLAG, folder, join(__dirname, "peerWorker.js")], {
+  constructor(folder: string, env: Record<string, string> = {}, workerFile = PEER_WORKER) {
+    this.child = fork(__filename, [WINDOW_FLAG, folder, workerFile], {
       execArgv: [],
       env: { ...process.env, XDG_RUNTIME_DIR: folder, ...env },
     });
@@ -131,8 +132,8 @@ function windowTests(): void {
       removeTempDir(folder);
     });
 
-    function openWindow(env?: Record<string, string>): WindowProcess {
-      const window = new WindowProcess(folder, env);
+    function openWindow(env?: Record<string, string>, workerFile?: string): WindowProcess {
+      const window = new WindowProcess(folder, env, workerFile);
       open.push(window);
       return window;
     }
@@ -301,6 +302,29 @@ function windowTests(): void {
       await window.phase("noProfile");
       await assert.rejects(window.service.queryNetwork({ limit: 10 }), { code: "not-running" });
       await assert.rejects(window.service.startProfile("0123456789abcdef"), { code: "profile-missing" });
+    });
+
+    it("run the peer again when its thread dies, and keep the library", async () => {
+      // The real worker, which dies as soon as a file tells it to.
+      const [order, mortal] = [join(folder, "die"), join(folder, "mortalWorker.js")];
+      const watch = `if (fs.existsSync(order)) { fs.rmSync(order); throw new Error("the thread dies"); }`;
+      writeFileSync(
+        mortal,
+        `const fs = require("node:fs"); const order = ${JSON.stringify(order)};
+         require(${JSON.stringify(PEER_WORKER)}); setInterval(() => { ${watch} }, 20);`,
+      );
+      const window = openWindow({}, mortal);
+      const id = await createProfile(window);
+      await window.service.startProfile(id);
+      const { key } = await window.service.upload({ path: clip(folder), audience: "everyone", share: true });
+      await window.until("ready", (state) => state.snapshot.videos[0]?.state === "ready");
+      writeFileSync(order, "");
+      await window.phase("starting");
+      const state = await window.until(
+        "it runs again",
+        (now) => phaseOf(now) === "running" && now.snapshot.videos[0]?.key === key,
+      );
+      assert.equal(state.snapshot.videos[0]?.state, "ready");
     });
 
     it("give the peer to another window when VS Code does not answer in the owner's", async () => {

@@ -25,6 +25,8 @@ export interface PeerHostOptions extends Omit<OwnerOptions, "inherited" | "onDid
 const JOIN_TIMEOUT_MS = 15_000;
 /** Followers of a killed owner try at slightly different times. */
 const MAX_TAKEOVER_JITTER_MS = 100;
+/** A window whose VS Code does not answer leaves the place to the others for so long before it tries again. */
+const STEPPED_DOWN_MS = 10_000;
 /** Somebody else sits on the socket, or its folder cannot be used: look again after this time. */
 const RETRY_MS = 2_000;
 
@@ -114,6 +116,7 @@ export class PeerHost {
     const turn = new Promise<void>((resolve) => {
       this.endTurn = resolve;
     });
+    let steppedDown = false;
     const host = new OwnerHost({
       ...this.options,
       ...(this.state ? { inherited: this.state } : {}),
@@ -123,6 +126,7 @@ export class PeerHost {
       },
       onMustStepDown: () => {
         this.options.log.error("VS Code does not answer in this window: another window may take the peer.");
+        steppedDown = true;
         this.endTurn();
       },
     });
@@ -139,6 +143,7 @@ export class PeerHost {
     server.close();
     for (const follower of this.followers) follower.close();
     this.followers.clear();
+    if (steppedDown) await this.pause(STEPPED_DOWN_MS);
   }
 
   private async follow(socket: Socket): Promise<void> {
