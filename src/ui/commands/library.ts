@@ -181,9 +181,9 @@ async function removeVideo(app: App, args: unknown[]): Promise<void> {
     ),
     partial.length > 0
       ? l10n.t(
-          "It is not shared any more. Complete files stay on disk; what has arrived of incomplete downloads is deleted.",
+          "It will not be shared any more. Complete files stay on disk; what has arrived of incomplete downloads is deleted.",
         )
-      : l10n.t("It is not shared any more. The file stays on disk."),
+      : l10n.t("It will not be shared any more. The file stays on disk."),
     l10n.t("Remove"),
   );
   if (!sure) return;
