@@ -127,8 +127,8 @@ async function measure(sides, video, digest) {
   for (let round = 0; round < rounds; round++) {
     // Each goes first as often as the other.
     for (const name of round % 2 === 0 ? names : [...names].reverse()) {
-      warmMemory();
       if (flags["when-idle"]) await untilIdle();
+      warmMemory();
       const run = await sides[name].transfer(video, digest);
       runs[name].push(run);
       const others = Math.round(100 * run.othersCpu);
