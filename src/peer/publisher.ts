@@ -49,11 +49,14 @@ export class Publisher {
     }
   }
 
-  /** Records for connected peers who browse what is shared here. */
-  records(): Uint8Array[] {
-    return [...this.runtimes()].flatMap((r) =>
-      r.isSeeding && r.entry.audience !== "friends" && r.entry.record ? [Buffer.from(r.entry.record, "base64")] : [],
-    );
+  /** For connected peers who browse what is shared here. */
+  shared(): { bytes: Uint8Array; record: VideoRecord }[] {
+    return [...this.runtimes()].flatMap((runtime) => {
+      const { entry } = runtime;
+      if (!runtime.isSeeding || entry.audience === "friends" || !entry.record) return [];
+      const bytes = Buffer.from(entry.record, "base64");
+      return [{ bytes, record: this.parsed(entry.key, bytes) }];
+    });
   }
 
   /** The next record differs (title, description, audience): it must be newer than all before it. */

@@ -1,22 +1,24 @@
 /** A peer that runs: everything between `start` and `stop`. It only wires; what happens is decided by the parts. */
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
+import { dirname } from "node:path";
 import type { Duplex } from "node:stream";
 import type { ManualConnection, PeerConfig } from "../rpc/peerService";
-import { HANDSHAKE_BYTES, WIRE_PEER_ID_BYTES, WIRE_PEER_ID_PREFIX } from "../wire/constants";
-import { StreamletError } from "../wire/errors";
-import { decodeHandshake, type Handshake } from "../wire/handshake";
-import { parseRecord } from "../wire/records";
+import { WIRE_PEER_ID_BYTES, WIRE_PEER_ID_PREFIX } from "../wire/constants";
+import type { StreamletError } from "../wire/errors";
+import { haystackOf, matchesWords, queryWords } from "../wire/search";
 import type { Fingerprint } from "../wire/types";
 import { systemClock } from "./clock";
 import type { Engine } from "./engine";
 import { type Identity, loadIdentity } from "./identity";
-import { ImportQueue } from "./importQueue";
+import { copiesFolder, ImportQueue } from "./importQueue";
 import { localAddresses, parseHostPort } from "./net/addresses";
 import { type CatalogAnswer, type CatalogQuery, ControlConnection, type ControlOptions } from "./net/controlConnection";
 import { Listener, type RemoteIdentity } from "./net/listener";
 import { RateLimiter } from "./net/rateLimiter";
 import { dialPlain, dialTls } from "./net/tlsTransport";
+import { readHandshake } from "./net/wireHandshake";
+import { PeerFinder } from "./peerFinder";
 import { Publisher, shortHash } from "./publisher";
 import type { PeerStatus } from "./status";
 import { FolderLock } from "./storage/folderLock";
@@ -34,12 +36,7 @@ const HOUSEKEEPING_MS = 10 * 60_000;
 const ADDRESSES_MS = 10_000;
 const SLEEP_CHECK_MS = 30_000;
 const SHARING_DELAY_MS = 50;
-/** Links of strangers must not make this peer talk to ever more trackers. */
-const MAX_GUEST_TRACKERS = 8;
 const MANUAL_RETRY_MS = 10_000;
-const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** A peer that cannot be reached is asked to call back at most this often. */
-const CALLBACK_INTERVAL_MS = 30_000;
 
 export class RunningPeer implements Engine {
   readonly clock = systemClock;
@@ -58,7 +55,7 @@ export class RunningPeer implements Engine {
   readonly catalog: Catalog;
   readonly imports: ImportQueue;
   private readonly publisher: Publisher;
-  private readonly callbacksAt = new Map<string, number>();
+  private readonly finder: PeerFinder;
   private readonly timers: (() => void)[] = [];
   private port = 0;
   private sharingTimer: (() => void) | undefined;
@@ -84,6 +81,15 @@ export class RunningPeer implements Engine {
       libraryKeyOf: (id) => library.findById(id)?.key,
     });
     this.publisher = new Publisher(this, this.catalog, this.trackers, () => this.runtimes.values());
+    this.finder = new PeerFinder({
+      clock: this.clock,
+      self: identity.fingerprint,
+      trackers: this.trackers,
+      trackerAddresses: config.trackers,
+      controls: () => this.controls.values(),
+      runtimes: () => this.runtimes.values(),
+      makeTracker: (address) => this.makeTracker(address),
+    });
     this.imports = new ImportQueue(this, (runtime, outcome) => this.onImported(runtime, outcome));
   }
 
@@ -113,7 +119,7 @@ export class RunningPeer implements Engine {
     this.stopSignal.abort();
     for (const cancel of this.timers) cancel();
     this.sharingTimer?.();
-    const goodbyes = [...this.trackers, ...this.guests.values()].map((tracker) => tracker.stop());
+    const goodbyes = [...this.trackers.map((tracker) => tracker.stop()), this.finder.stop()];
     for (const control of this.controls.values()) control.close("stopped");
     await this.imports.close();
     await Promise.all([...this.runtimes.values()].map((runtime) => runtime.close()));
@@ -222,68 +228,14 @@ export class RunningPeer implements Engine {
   }
 
   findPeers(runtime: VideoRuntime): void {
-    const { entry } = runtime;
-    const own = this.identity.fingerprint;
-    const plain = entry.audience === "public" && entry.ownerFingerprint === "";
-    runtime.addPeers(
-      (entry.peers ?? []).map((address): KnownPeer => {
-        const { host, port } = parseHostPort(address);
-        const fingerprint = entry.ownerFingerprint || undefined;
-        return { host, port, fingerprint, transport: plain ? "plain" : "tls" };
-      }),
-    );
-    runtime.addPeers(
-      [...this.controls.values()].map(({ peer }): KnownPeer => {
-        return { host: peer.host, port: peer.port, fingerprint: peer.fingerprint, transport: "tls" };
-      }),
-    );
-    const hash = entry.id ?? entry.v1;
-    if (!hash) return;
-    const guests = (entry.trackers ?? []).flatMap((address) => this.guestTracker(address) ?? []);
-    for (const tracker of [...this.trackers, ...guests]) {
-      tracker.sources(hash).then(
-        (sources) => {
-          if (this.stopped) return;
-          const others = sources.filter((s) => s.fingerprint !== own && s.port > 0);
-          runtime.addPeers(
-            others.map(({ fingerprint, host, port }) => ({ fingerprint, host, port, transport: "tls" })),
-          );
-        },
-        () => undefined, // its status says why; the next round asks again
-      );
-    }
+    this.finder.find(runtime);
   }
-
-  /** A tracker that a link names and the profile does not: asked for sources, never told what is shared here. */
-  private guestTracker(address: string): TrackerClient | undefined {
-    if (this.config.trackers.includes(address)) return undefined;
-    const known = this.guests.get(address);
-    if (known || this.guests.size >= MAX_GUEST_TRACKERS) return known;
-    const client = this.makeTracker(address);
-    this.guests.set(address, client);
-    client.onDidChangeStatus(() => {
-      if (client.status.state !== "online") return;
-      for (const runtime of this.runtimes.values()) if (runtime.isDownloading) this.findPeers(runtime);
-    });
-    client.start();
-    return client;
+  requestCallbacks(runtime: VideoRuntime, peers: Fingerprint[]): void {
+    this.finder.requestCallbacks(runtime, peers);
   }
-  private readonly guests = new Map<string, TrackerClient>();
 
   private makeTracker(address: string): TrackerClient {
     return new TrackerClient({ address, identity: this.identity, peerId: this.peerId, port: () => this.port });
-  }
-
-  requestCallbacks(runtime: VideoRuntime, peers: Fingerprint[]): void {
-    const { id } = runtime.entry;
-    if (!id) return;
-    for (const peer of peers) {
-      const key = `${id}:${peer}`;
-      const now = this.clock.now();
-      if (now - (this.callbacksAt.get(key) ?? Number.NEGATIVE_INFINITY) < CALLBACK_INTERVAL_MS) continue;
-      this.callbacksAt.set(key, now);
-      for (const tracker of this.trackers) tracker.requestCallback(peer, id).catch(() => undefined);
-    }
   }
 
   // --- inside -----------------------------------------------------------------------------------------------------------
@@ -325,10 +277,15 @@ export class RunningPeer implements Engine {
 
   private async openVideos(): Promise<void> {
     for (const entry of this.library.entries()) this.adopt(entry.key);
+    const copies = this.config.copyOnUpload ? copiesFolder(this.config.dataDir) : undefined;
+    const looks: Promise<void>[] = [];
     for (const runtime of this.runtimes.values()) {
-      if (runtime.entry.state === "hashing") this.imports.add(runtime, { copyTo: undefined });
-      else await runtime.open();
+      const { state, path } = runtime.entry;
+      const copyTo = copies && dirname(path) !== copies ? copies : undefined;
+      if (state === "hashing") this.imports.add(runtime, { copyTo });
+      else looks.push(runtime.open());
     }
+    await Promise.all(looks);
     this.publish();
     this.connectManualPeers();
     this.timers.push(
@@ -448,53 +405,19 @@ export class RunningPeer implements Engine {
       if (this.controls.get(fingerprint) === control) this.controls.delete(fingerprint);
       this.changed();
     });
-    for (const runtime of this.runtimes.values()) if (runtime.isDownloading) this.findPeers(runtime);
+    this.finder.findForAll();
     this.changed();
   }
 
   private answerCatalog(query: CatalogQuery): CatalogAnswer {
-    const text = query.text?.toLowerCase() ?? "";
-    const now = this.wallClock();
-    const matching = this.publisher.records().filter((bytes) => {
-      if (!text && !query.owner) return true;
-      const record = parseRecord(bytes, { now });
-      if (query.owner && record.owner !== query.owner) return false;
-      return `${record.title}\n${record.description}\n${record.ownerName}`.toLowerCase().includes(text);
+    const words = queryWords(query.text ?? "");
+    const matching = this.publisher.shared().flatMap(({ bytes, record }) => {
+      if (query.owner && record.owner !== query.owner) return [];
+      return matchesWords(haystackOf(record), words) ? [bytes] : [];
     });
     const from = query.cursor ? Number.parseInt(query.cursor, 10) || 0 : 0;
     const records = matching.slice(from, from + query.limit);
     const next = from + records.length;
     return { records, total: matching.length, ...(next < matching.length ? { cursor: String(next) } : {}) };
   }
-}
-
-/** The first 68 bytes; what follows stays unread. */
-function readHandshake(socket: Socket): Promise<Handshake> {
-  return new Promise((resolve, reject) => {
-    const finish = (error?: Error) => {
-      clearTimeout(timer);
-      socket.off("readable", onReadable);
-      socket.off("close", onClose);
-      if (error) reject(error);
-    };
-    const onReadable = () => {
-      const bytes = socket.read(HANDSHAKE_BYTES) as Buffer | null;
-      if (!bytes) return;
-      finish();
-      try {
-        resolve(decodeHandshake(bytes));
-      } catch (error) {
-        reject(error);
-      }
-    };
-    const onClose = () => finish(new StreamletError("connection-lost", "The peer closed the connection."));
-    const timer = setTimeout(
-      () => finish(new StreamletError("connection-timeout", "No handshake came.")),
-      HANDSHAKE_TIMEOUT_MS,
-    );
-    timer.unref();
-    socket.on("readable", onReadable);
-    socket.on("close", onClose);
-    onReadable();
-  });
 }

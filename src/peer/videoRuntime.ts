@@ -3,29 +3,25 @@
  * change goes to the library first, so that a restart finds what was reported.
  */
 import { createHash } from "node:crypto";
-import { mkdir, rename, rm, stat, statfs } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { basename, dirname, extname } from "node:path";
 import type { Duplex } from "node:stream";
-import { Bitfield } from "../wire/bitfield";
-import { fromHex, toHex } from "../wire/bytes";
+import { toHex } from "../wire/bytes";
 import { StreamletError, toErrorInfo } from "../wire/errors";
 import type { Handshake } from "../wire/handshake";
-import { type Info, parseInfo } from "../wire/metainfo";
+import { parseInfo } from "../wire/metainfo";
 import { downloadName, provisionalName } from "./downloadSource";
 import type { Engine } from "./engine";
 import type { LibraryVideo, VideoState } from "./status";
-import { copyFile } from "./storage/copyFile";
-import { fileError } from "./storage/fileErrors";
 import { uniquePath } from "./storage/fileNames";
-import { HashTree } from "./storage/hashTree";
 import type { LibraryEntry } from "./storage/library";
-import { checkExpected, PieceStore } from "./storage/pieceStore";
-import { ResumeData } from "./storage/resumeData";
-import { Content } from "./swarm/content";
+import { checkExpected } from "./storage/pieceStore";
+import type { Content } from "./swarm/content";
 import { Download } from "./swarm/download";
 import type { RemotePeer } from "./swarm/peerConnection";
 import type { KnownPeer } from "./swarm/peerList";
 import { Swarm } from "./swarm/swarm";
+import { contentOf, contentOfInfo, storedBytes, VideoStorage } from "./videoStorage";
 
 const MAX_CONNECTIONS_PER_VIDEO = 50;
 const UPLOAD_SLOTS_PER_VIDEO = 20;
@@ -45,11 +41,8 @@ export interface DownloadResult {
 
 interface Active {
   swarm: Swarm;
-  store: PieceStore | undefined;
-  tree: HashTree | undefined;
-  resume: ResumeData | undefined;
-  file: number | undefined;
-  have: Bitfield | undefined;
+  /** Undefined until the shape of the video is known. */
+  storage: VideoStorage | undefined;
 }
 
 export class VideoRuntime {
@@ -66,6 +59,8 @@ export class VideoRuntime {
   /** Opening, finishing and closing touch files: one at a time. */
   private busy: Promise<void> = Promise.resolve();
   private closed = false;
+  /** A check of what is on disk need not go on. */
+  private stopping = false;
 
   constructor(
     readonly key: string,
@@ -132,8 +127,9 @@ export class VideoRuntime {
   async open(): Promise<void> {
     const { state } = this.entry;
     if (state === "ready" || state === "fileMissing" || state === "fileChanged") await this.checkFile();
-    else if (state === "downloading" || state === "checking") await this.startDownload();
-    else if (state === "paused" || state === "failed") await this.countProgress();
+    else if (state !== "hashing") this.bytesDone = await storedBytes(this.engine, this.entry);
+    // Checking what a download has on disk takes as long as it takes; the peer is up meanwhile.
+    if (this.isDownloading) void this.startDownload();
   }
 
   async close(): Promise<void> {
@@ -191,7 +187,7 @@ export class VideoRuntime {
       if (active.swarm.sourceCount < MAX_CONNECTIONS_PER_VIDEO / 2) this.engine.findPeers(this);
     };
     this.stopFinding = this.engine.clock.every(FIND_PEERS_MS, find);
-    if (active.have) await this.beginTransfer(active);
+    if (active.storage) await this.beginTransfer(active);
     else active.swarm.wantPeers();
     find();
   }
@@ -204,7 +200,9 @@ export class VideoRuntime {
   private async stopTransfer(state: VideoState, error?: unknown): Promise<void> {
     this.stopFinding?.();
     this.stopFinding = undefined;
+    this.stopping = true;
     await this.serialize(() => this.deactivate());
+    this.stopping = false;
     if (!this.closed) this.setState(state, error);
     this.settle({ error: error ?? new StreamletError("cancelled", "The download was paused.") });
   }
@@ -239,7 +237,7 @@ export class VideoRuntime {
       }
       const entry = this.entry;
       const swarm = this.makeSwarm(entry, infoBytes);
-      this.active = { swarm, store: undefined, tree: undefined, resume: undefined, file: undefined, have: undefined };
+      this.active = { swarm, storage: undefined };
       const content = contentOf(entry, infoBytes);
       if (content) await this.openStorage(this.active, content);
     });
@@ -271,75 +269,36 @@ export class VideoRuntime {
   }
 
   private async openStorage(active: Active, content: Content): Promise<void> {
-    const entry = this.entry;
-    const shape = content.piecesRoot && {
-      piecesRoot: content.piecesRoot,
-      length: content.length,
-      pieceLength: content.pieceLength,
-    };
-    active.tree = shape && HashTree.open(this.engine.library.treePath(this.key), shape);
-    if (entry.partPath && entry.state !== "ready") await this.openPart(active, content, entry.partPath);
-    else active.have = Bitfield.full(content.pieceCount);
-    const path = entry.state === "ready" ? entry.path : (entry.partPath ?? entry.path);
-    const expected =
-      entry.state === "ready" && entry.mtimeMs !== undefined ? { size: entry.size, mtimeMs: entry.mtimeMs } : undefined;
-    active.store = new PieceStore(content, active.have!, path, expected, () => this.engine.clock.now());
-    const serves = entry.shared && entry.audience !== "friends";
-    active.swarm.setContent(content, active.have!, active.tree, serves ? active.store : undefined);
-  }
-
-  private async openPart(active: Active, content: Content, partPath: string): Promise<void> {
-    await mkdir(dirname(partPath), { recursive: true }).catch((error) => {
-      throw fileError(error, "write", partPath);
+    active.storage = await VideoStorage.open(this.engine, this.key, content, {
+      onChecking: (bytes) => {
+        this.bytesDone = bytes;
+        if (this.entry.state === "downloading") this.setState("checking");
+        this.engine.changed();
+      },
+      isStopping: () => this.closed || this.stopping,
     });
-    const id = (this.entry.id ?? this.entry.v1)!;
-    const target = { id, partPath, size: content.length, pieceLength: content.pieceLength };
-    const resumePath = this.engine.library.resumePath(this.key);
-    // Killed after the rename at the end and before the library said so: the whole file becomes the part file once more.
-    if (!(await exists(partPath)) && ResumeData.describes(resumePath, this.entry.path, target)) {
-      await rename(this.entry.path, partPath);
-    }
-    const { resume, state } = ResumeData.open(resumePath, target);
-    active.resume = resume;
-    active.have = Bitfield.fromBytes(resume.bits(), content.pieceCount);
-    await checkFreeSpace(partPath, content.length - active.have.count * content.pieceLength);
-    active.file = this.engine.verifier.openFile(partPath, content.length);
-    if (state === "recheck") await this.recheck(active, content);
-    this.bytesDone = bytesOf(active.have, content);
+    if (this.entry.state === "checking") this.setState("downloading");
+    const { have, tree, store } = active.storage;
+    if (this.entry.state !== "ready") this.bytesDone = active.storage.bytesDone();
+    active.swarm.setContent(content, have, tree, this.serves ? store : undefined);
   }
 
-  /** Looks at what the part file really holds. Pieces whose hash is not known are fetched again. */
-  private async recheck(active: Active, content: Content): Promise<void> {
-    this.setState("checking");
-    for (let piece = 0; piece < content.pieceCount && !this.closed; piece++) {
-      const pieceHash = active.tree?.pieceHash(piece);
-      if (!pieceHash) continue;
-      const proof = { pieceHash, leafWidth: content.leafWidth() };
-      const position = piece * content.pieceLength;
-      const verdict = await this.engine.verifier.recheck(active.file!, content.pieceSize(piece), position, proof);
-      if (!verdict.good) continue;
-      if (verdict.leaves) active.tree!.setLeaves(piece, verdict.leaves);
-      active.resume!.mark(piece);
-      active.have!.set(piece);
-      this.bytesDone += content.pieceSize(piece);
-      this.engine.changed();
-    }
-    if (!this.closed) active.resume!.finishRecheck();
-    this.setState("downloading");
+  private get serves(): boolean {
+    return this.entry.shared && this.entry.audience !== "friends";
   }
 
   private async beginTransfer(active: Active): Promise<void> {
-    const content = active.swarm.content();
-    if (!content || !active.have || active.file === undefined) return;
-    if (active.have.isFull) return this.finish();
+    const { storage } = active;
+    if (storage?.file === undefined) return;
+    const { content, have, tree, file } = storage;
+    if (have.isFull) return this.finish();
     const { engine } = this;
-    const download = new Download(content, active.have, active.tree, engine.verifier, active.file, engine.random, {
+    const download = new Download(content, have, tree, engine.verifier, file!, engine.random, {
       clock: engine.clock,
       downloadLimiter: engine.downloadLimiter,
       connections: () => active.swarm.connections(),
       onPiece: (piece, leaves) => {
-        active.resume!.mark(piece);
-        if (leaves && active.tree) active.tree.setLeaves(piece, leaves);
+        storage.keep(piece, leaves);
         this.bytesDone += content.pieceSize(piece);
         active.swarm.onPieceDone(piece);
         engine.changed();
@@ -399,45 +358,18 @@ export class VideoRuntime {
   private finish(): Promise<void> {
     return this.serialize(async () => {
       const active = this.active;
-      if (!active || active.file === undefined || this.closed) return;
-      const file = active.file;
-      active.file = undefined;
+      if (active?.storage?.file === undefined || this.closed) return;
       active.swarm.stopDownload();
       this.stopFinding?.();
       this.stopFinding = undefined;
-      await this.engine.verifier.closeFile(file);
-      await active.store!.release();
-      const path = await this.moveIntoPlace();
+      const { path, size } = await active.storage.finish(this.replaceExisting);
       this.seconds = this.firstDialAt === undefined ? 0 : (this.engine.clock.now() - this.firstDialAt) / 1000;
-      const { size, mtimeMs } = await stat(path);
-      active.store!.moved(path, { size, mtimeMs });
-      this.engine.library.update(this.key, { path, partPath: undefined, mtimeMs, state: "ready", error: undefined });
-      await this.engine.library.flush();
-      active.resume?.close();
-      active.resume = undefined;
       this.unreachable = false;
       this.engine.verifier.pool.trim();
       this.engine.changed();
       this.engine.sharingChanged();
       this.settle({ result: { path, bytes: size, seconds: this.seconds } });
     }).catch((error) => this.fail(error));
-  }
-
-  /** Gives the whole file its final name: never over another file, unless the person said so. */
-  private async moveIntoPlace(): Promise<string> {
-    const { path: wanted, partPath } = this.entry;
-    const path = this.replaceExisting ? wanted : uniquePath(dirname(wanted), basename(wanted));
-    // Known before it happens: after a kill in between, the restart looks for the file there.
-    if (path !== wanted) this.engine.library.update(this.key, { path });
-    await this.engine.library.flush();
-    try {
-      await rename(partPath!, path);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw fileError(error, "write", path);
-      await copyFile(partPath!, path, { force: this.replaceExisting });
-      await rm(partPath!, { force: true });
-    }
-    return path;
   }
   /** A file of the same name may be replaced. */
   replaceExisting = false;
@@ -454,8 +386,7 @@ export class VideoRuntime {
     const swarm = this.active?.swarm;
     if (!swarm) return;
     swarm.dropUnless((remote) => this.allows(remote));
-    const serves = this.entry.shared && this.entry.audience !== "friends";
-    swarm.setSource(serves ? this.active?.store : undefined);
+    swarm.setSource(this.serves ? this.active?.storage?.store : undefined);
   }
 
   /** Frees a swarm that nobody uses. */
@@ -505,18 +436,6 @@ export class VideoRuntime {
     this.engine.changed();
   }
 
-  /** How far a download is that does not run. */
-  private async countProgress(): Promise<void> {
-    const entry = this.entry;
-    if (!entry.partPath || !entry.pieceLength || !(await exists(entry.partPath))) return;
-    const id = (entry.id ?? entry.v1)!;
-    const target = { id, partPath: entry.partPath, size: entry.size, pieceLength: entry.pieceLength };
-    const { resume } = ResumeData.open(this.engine.library.resumePath(this.key), target);
-    const content = new Content(entry.size, entry.pieceLength, undefined);
-    this.bytesDone = bytesOf(Bitfield.fromBytes(resume.bits(), content.pieceCount), content);
-    resume.close();
-  }
-
   private async deactivate(): Promise<void> {
     this.stopFinding?.();
     this.stopFinding = undefined;
@@ -524,10 +443,7 @@ export class VideoRuntime {
     this.active = undefined;
     if (!active) return;
     active.swarm.close();
-    if (active.file !== undefined) await this.engine.verifier.closeFile(active.file).catch(() => undefined);
-    await active.store?.release();
-    active.resume?.close();
-    active.tree?.close();
+    await active.storage?.close();
     if (!this.isDownloading) this.engine.verifier.pool.trim();
   }
 
@@ -543,37 +459,4 @@ export class VideoRuntime {
     this.busy = next.catch(() => undefined);
     return next;
   }
-}
-
-function contentOf(entry: LibraryEntry, infoBytes: Uint8Array | undefined): Content | undefined {
-  if (infoBytes) return contentOfInfo(parseInfo(infoBytes));
-  if (!entry.pieceLength || !entry.piecesRoot || entry.size === 0) return undefined;
-  return new Content(entry.size, entry.pieceLength, fromHex(entry.piecesRoot));
-}
-
-function contentOfInfo(info: Info): Content {
-  return new Content(info.length, info.pieceLength, info.piecesRoot, info.v1Pieces);
-}
-
-function bytesOf(have: Bitfield, content: Content): number {
-  let bytes = 0;
-  for (const piece of have) bytes += content.pieceSize(piece);
-  return bytes;
-}
-
-/** Errors: disk-full, before an hour of downloading ends in it. */
-async function checkFreeSpace(path: string, needed: number): Promise<void> {
-  const disk = await statfs(dirname(path)).catch(() => undefined);
-  if (!disk || disk.bavail * disk.bsize >= needed) return;
-  const missing = Math.ceil((needed - disk.bavail * disk.bsize) / 1e6);
-  throw new StreamletError("disk-full", `The disk lacks ${missing} MB for this video: free some space, then resume.`, {
-    data: { path: dirname(path) },
-  });
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -37,6 +37,7 @@ export class PieceStore implements BlockSource {
 
   /** Fills the views in order from `position`. Errors: file-missing, file-changed, file-unreadable. */
   async read(views: Uint8Array[], position: number): Promise<void> {
+    while (this.locked) await this.locked.catch(() => undefined);
     this.reading++;
     try {
       await this.checkFresh();
@@ -55,14 +56,29 @@ export class PieceStore implements BlockSource {
     }
   }
 
-  /** The file has another name now (a finished download). Call `release` before renaming it. */
-  moved(path: string, expected: ExpectedFile): void {
-    this.path = path;
-    this.expected = expected;
+  /** Closes the file once nobody reads it; it is opened again when needed. */
+  release(): Promise<void> {
+    return this.alone(() => this.closeWhenIdle());
   }
 
-  /** Closes the file once nobody reads it; it is opened again when needed. */
-  async release(): Promise<void> {
+  /** Gives the file another name (a finished download) while nobody reads it; reads that come meanwhile wait for the new one. */
+  move(rename: () => Promise<{ path: string; expected: ExpectedFile }>): Promise<void> {
+    return this.alone(async () => {
+      await this.closeWhenIdle();
+      ({ path: this.path, expected: this.expected } = await rename());
+    });
+  }
+
+  private async alone(run: () => Promise<void>): Promise<void> {
+    while (this.locked) await this.locked.catch(() => undefined);
+    this.locked = run().finally(() => {
+      this.locked = undefined;
+    });
+    await this.locked;
+  }
+  private locked: Promise<void> | undefined;
+
+  private async closeWhenIdle(): Promise<void> {
     if (this.reading > 0) await new Promise<void>((resolve) => this.idle.push(resolve));
     const handle = this.handle;
     this.handle = undefined;

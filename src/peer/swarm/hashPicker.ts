@@ -13,6 +13,8 @@ import type { Hashes, HashRequest, PeerConnection } from "./peerConnection";
 
 /** Hashes are small: who has not sent them by now is asked no longer. */
 const HASH_TIMEOUT_MS = 8_000;
+/** A leecher that had no hashes yet may have them now: refusals are forgotten every few seconds. */
+const FORGIVE_TICKS = 5;
 
 export interface HashPickerHost {
   readonly clock: Clock;
@@ -30,6 +32,7 @@ export class HashPicker {
   /** By chunk: who was asked, and when. */
   private readonly layerAsks = new Map<number, Map<PeerConnection, number>>();
   private readonly layerRefusedBy = new Map<number, Set<PeerConnection>>();
+  private ticks = 0;
   private readonly baseLayer: number;
   private readonly layerWidth: number;
 
@@ -109,7 +112,12 @@ export class HashPicker {
     }
   }
 
+  /** Once a second or so. */
   tick(): void {
+    if (++this.ticks % FORGIVE_TICKS === 0) {
+      this.layerRefusedBy.clear();
+      for (const active of this.host.activePieces()) active.leavesRefusedBy.clear();
+    }
     const due = this.host.clock.now() - HASH_TIMEOUT_MS;
     for (const [chunk, asked] of this.layerAsks) {
       for (const [connection, at] of asked) if (at < due) this.layerFailed(chunk, connection);
