@@ -10,6 +10,8 @@ const WINDOW_TIMEOUT_MS = 90_000;
 /** Anything that VS Code draws in answer to a key or a click. */
 export const UI_TIMEOUT_MS = 20_000;
 const APPEAR_MS = 1_500;
+/** How far the simple file dialog is behind the keys; it shows no sign of having caught up. */
+const DIALOG_FOLLOWS_MS = 700;
 const SCREENSHOT_DIR = resolve("out/screenshots");
 
 /** One window of VS Code, driven as a person does: keys, clicks, and what the screen shows. */
@@ -94,6 +96,8 @@ export class Workbench {
     // The dialog follows what is typed a moment later, and completes it in its own way if it is still reading a folder.
     await until(async () => {
       await input.fill(path);
+      // A new file is not listed; Enter would take what was there before if it came before the dialog has read the new path.
+      if (!existsSync(path)) await this.page.waitForTimeout(DIALOG_FOLLOWS_MS);
       const listed =
         !existsSync(path) ||
         (await appears(

@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, type Server } from "node:net";
+import { join } from "node:path";
+import type { Program } from "../../tools/program.mjs";
+import { randomFile, sha256OfFile } from "../helpers/randomFile";
+import { tempDir } from "../helpers/tempDir";
+import { App } from "./support/app";
+import { field, freePort, Streamlet, startTracker } from "./support/streamlet";
+import { until } from "./support/until";
+
+describe("several windows of one person", function () {
+  this.timeout(180_000);
+  this.bail(true);
+
+  const TITLE = "Long recording";
+  const SIZE = 24_000_000;
+  let tracker: { address: string; program: Program };
+  let owner: App;
+  let viewer: App;
+  let hers: Streamlet;
+  let first: Streamlet;
+  let second: Streamlet;
+  let file: string;
+
+  before(async () => {
+    tracker = await startTracker();
+    file = await randomFile(join(tempDir("recording"), "recording.mp4"), SIZE);
+    owner = await App.start({ name: "carol" });
+    // Slow enough that the download is under way while windows come and go.
+    viewer = await App.start({ name: "dave", settings: { "streamlet.limits.download": 1500 } });
+    hers = new Streamlet(await owner.newWindow());
+    first = new Streamlet(await viewer.newWindow());
+    await hers.open();
+    await hers.createProfile({ peerId: "Carol", port: await freePort(), tracker: tracker.address });
+    await hers.upload(file, TITLE);
+    await first.open();
+    await first.createProfile({ peerId: "Dave", port: await freePort(), tracker: tracker.address });
+  });
+
+  after(async () => {
+    await owner?.stop();
+    await viewer?.stop();
+    await tracker?.program.stop();
+  });
+
+  const percent = async (window: Streamlet) => {
+    const rows = await window.videos.rows();
+    return Number(/(\d+) %/.exec(rows.find((row) => row.label === TITLE)?.description ?? "")?.[1] ?? Number.NaN);
+  };
+
+  it("show the same download, with progress in the row and in a toast that can cancel it", async () => {
+    await first.untilDescribed(first.network, TITLE, /Carol/);
+    await first.network.inlineAction(TITLE, "Download");
+    await first.untilDescribed(first.videos, TITLE, /downloading \d+ % · .*B\/s · 1 peer/);
+    await first.window
+      .toast(/Downloading .*Long recording/)
+      .getByText("Cancel")
+      .waitFor();
+    second = new Streamlet(await viewer.newWindow());
+    await second.open();
+    await second.untilDescribed(second.videos, TITLE, /downloading \d+ %/);
+    await second.untilDescribed(second.network, TITLE, /Carol/);
+  });
+
+  it("pause and resume it from either window", async () => {
+    await second.videos.inlineAction(TITLE, "Pause");
+    await first.untilDescribed(first.videos, TITLE, /^paused/);
+    await first.videos.inlineAction(TITLE, "Resume");
+    await second.untilDescribed(second.videos, TITLE, /downloading/);
+  });
+
+  it("the one that ran the peer closes: the other takes over, and the download goes on where it was", async () => {
+    const before = await percent(second);
+    await first.window.close();
+    const seen: string[] = [];
+    await until(async () => {
+      const row = (await second.videos.rows()).find((candidate) => candidate.label === TITLE);
+      seen.push(row?.description ?? "gone");
+      return !row || !/downloading \d+ % · .*peer$/.test(row.description) || (await percent(second)) > before;
+    }, "the download moves");
+    assert.ok(!seen.includes("gone"), "it never leaves the view");
+    await second.untilDescribed(second.videos, TITLE, /On Network/, 60_000);
+  });
+
+  it("the file is the owner's, byte by byte, and can be saved elsewhere", async () => {
+    const copy = join(tempDir("saved"), "copy.mp4");
+    await second.videos.openMenu(TITLE);
+    await second.window.pickMenu("Save to Device...");
+    await second.window.chooseFile(copy);
+    await second.window.toast(`is saved to ${copy}`).waitFor();
+    assert.equal(await sha256OfFile(copy), await sha256OfFile(file));
+  });
+
+  it("a download goes with its file when it is deleted", async () => {
+    await second.videos.openMenu(TITLE);
+    await second.window.pickMenu("Delete Download...");
+    await second.window.answerModal("Delete");
+    await second.untilGone(second.videos, TITLE);
+    await second.untilDescribed(second.network, TITLE, /Carol/);
+  });
+});
+
+describe("a port that is taken", function () {
+  this.timeout(120_000);
+  let app: App;
+  let mine: Streamlet;
+  let taken: Server;
+  let port: number;
+
+  before(async () => {
+    port = await freePort();
+    taken = createServer().listen(port);
+    await once(taken, "listening");
+    app = await App.start({ name: "port" });
+    mine = new Streamlet(await app.newWindow());
+    await mine.open();
+  });
+  after(async () => {
+    taken.close();
+    await app?.stop();
+  });
+
+  it("is named, in the form as a hint and then with three ways out", async () => {
+    await mine.videos.welcomeButton("Create Profile");
+    const form = await mine.profileForm();
+    await field(form, "Peer ID").fill("Erin");
+    await field(form, "Port").fill(String(port));
+    await form.getByText(`Port ${port} is used by another program`).waitFor();
+    await form.getByRole("button", { name: "Create Profile" }).click();
+    const toast = mine.window.toast(`Port ${port} is used by another program`);
+    for (const button of [/^Use Port \d+$/, /^Edit Profile$/, /^Cancel$/]) {
+      await toast.locator(".monaco-button", { hasText: button }).waitFor();
+    }
+    await mine.videos.welcome().getByText("used by another program").waitFor();
+  });
+
+  it("gives way to the next free one, and the profile runs", async () => {
+    await mine.window
+      .toast(String(port))
+      .locator(".monaco-button", { hasText: /^Use Port/ })
+      .click();
+    await mine.untilRunning("Erin");
+  });
+
+  it("stays as it was chosen when the window is reloaded", async () => {
+    await mine.window.reload();
+    await mine.open();
+    await mine.untilRunning("Erin");
+    assert.equal(await mine.window.toast(/is used by/).count(), 0);
+  });
+});
