@@ -1,5 +1,5 @@
 // `npm test`: installs what is missing, builds, runs every suite and adds them up. Works right after a clone.
-// `node tools/test.mjs SUITE...` runs only some; `unit` stands for all suites that need no VS Code.
+// `node tools/test.mjs SUITE...` runs only some; `unit` stands for those that take seconds: no whole peers, no VS Code.
 //
 // The last line on stdout is `N passed, N failed, N skipped`. The exit code is 0 only if nothing failed, every suite ran at
 // least one test to its end, and no process or temporary folder was left behind.
@@ -18,6 +18,8 @@ const VSIX = join(ROOT, "out", "streamlet.vsix");
 const RUN_ID = `${process.pid}-${Date.now()}`;
 /** Suites that are driven through a real VS Code. */
 const VSCODE_SUITES = ["host-suite", "vscode"];
+/** Whole peers on real sockets, programs as processes: minutes instead of seconds. */
+const SLOW_AREAS = ["peer", "cli", "ui"];
 
 /**
  * @typedef {{passed: number, failed: string[], skipped: {title: string, why: string}[]}} Outcome
@@ -152,8 +154,13 @@ function leftBehind(temporary) {
   return found;
 }
 
-async function prepare() {
+/** @param {boolean} everything false: what plain Node tests need */
+async function prepare(everything) {
   await ensureDependencies();
+  if (!everything) {
+    await run(process.execPath, ["esbuild.mjs", "--tests"], { cwd: ROOT });
+    return undefined;
+  }
   const missing = await ensureDebianPackages(Object.keys(DEBIAN_PACKAGES));
   for (const why of missing.values()) console.log(`Without it some tests are skipped: ${why}`);
   let noVscode;
@@ -174,9 +181,10 @@ async function prepare() {
 }
 
 async function main() {
-  const noVscode = await prepare();
+  const unit = areas().filter((area) => !SLOW_AREAS.includes(area));
+  const wanted = process.argv.slice(2).flatMap((name) => (name === "unit" ? unit : [name]));
+  const noVscode = await prepare(wanted.length === 0 || wanted.some((name) => !areas().includes(name)));
   const all = suites();
-  const wanted = process.argv.slice(2).flatMap((name) => (name === "unit" ? areas() : [name]));
   const unknown = wanted.filter((name) => !all.some((suite) => suite.name === name));
   if (unknown.length > 0)
     throw new Error(`There is no suite ${unknown.join(", ")}: ${all.map((s) => s.name).join(", ")}`);
