@@ -23,8 +23,8 @@ const TRACKER_HTTP_PORT = 6080;
 /** Of the first person's window. It is kept where it is free: the browser stores profiles by address. */
 const WINDOW_PORT = 8600;
 const START_TIMEOUT_MS = 20_000;
-/** What this command stores: git ignores it, and removing it starts afresh. */
-const DATA = join(ROOT, ".cache", "start");
+/** What this command stores: git ignores it, and removing it starts afresh. Tests name a folder of their own. */
+const DATA = process.env.STREAMLET_START_DIR ?? join(ROOT, ".cache", "start");
 /** Where the tracker of an `npm start` that runs is to be found, for the next person. */
 const TRACKER_FILE = join(DATA, "tracker-address");
 const VSIX = join(ROOT, "out", "streamlet.vsix");

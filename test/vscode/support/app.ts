@@ -45,6 +45,17 @@ export async function closeBrowser(): Promise<void> {
   browser = undefined;
 }
 
+/** Opens the address of a VS Code that something else has started, in a browser profile of its own. */
+export async function openAddress(url: string, context?: BrowserContext): Promise<Workbench> {
+  const page = await (context ?? (await (await sharedBrowser()).newContext())).newPage();
+  const window = new Workbench(page);
+  openWindows.add(window);
+  page.once("close", () => openWindows.delete(window));
+  await page.goto(url);
+  await window.ready();
+  return window;
+}
+
 /** Writes a picture of every open window into out/screenshots; returns their paths. */
 export async function photographWindows(name: string): Promise<string[]> {
   return Promise.all([...openWindows].map((window, i) => window.screenshot(`${name} ${i + 1}`)));
@@ -84,17 +95,10 @@ export class App {
   /** Opens a window and waits until it can be used. */
   async newWindow(options: WindowOptions = {}): Promise<Workbench> {
     const { folder = this.folder, width, height } = options;
-    const page = await this.context.newPage();
-    if (width && height) await page.setViewportSize({ width, height });
-    const window = new Workbench(page);
-    openWindows.add(window);
+    const window = await openAddress(this.server.windowUrl(folder), this.context);
+    if (width && height) await window.page.setViewportSize({ width, height });
     this.#windows.add(window);
-    page.once("close", () => {
-      openWindows.delete(window);
-      this.#windows.delete(window);
-    });
-    await page.goto(this.server.windowUrl(folder));
-    await window.ready();
+    window.page.once("close", () => this.#windows.delete(window));
     return window;
   }
 
