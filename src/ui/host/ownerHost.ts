@@ -12,6 +12,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ManualConnection, PeerConfig } from "../../rpc/peerService";
 import type { EngineMethods, HostState, Profile, ProfileFields, WindowService } from "../../rpc/window";
 import { type ErrorCode, type ErrorInfo, StreamletError, toErrorInfo } from "../../wire/errors";
+import { answeredWithin } from "./answeredWithin";
 import { Engine } from "./engine";
 import { DROPPED_FOLDER, profileFolder, secretName } from "./places";
 import { type KeyValueStore, ProfileStore } from "./profileStore";
@@ -394,18 +395,9 @@ export class OwnerHost {
     return result;
   }
 
-  private async answered<T>(answer: Thenable<T>, timeoutMs: number): Promise<T> {
-    const silence = new AbortController();
-    const timeout = sleep(timeoutMs, undefined, { ref: false, signal: silence.signal }).then(() => {
-      this.options.onMustStepDown();
-      throw new StreamletError("connection-lost", "VS Code did not answer in this window: try again in another one.");
-    });
-    timeout.catch(() => undefined);
-    try {
-      return await Promise.race([answer, timeout]);
-    } finally {
-      silence.abort();
-    }
+  /** Whatever VS Code is asked: silence makes this window step down. */
+  private answered<T>(answer: Thenable<T>, timeoutMs: number): Promise<T> {
+    return answeredWithin(answer, timeoutMs, () => this.options.onMustStepDown());
   }
 }
 
