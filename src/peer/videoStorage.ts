@@ -2,6 +2,7 @@
  * What one video has on disk while it is used: the file (whole, or a .part with its resume data), its hash tree, and which
  * pieces are there. Opened by the runtime when somebody comes or a download starts, closed when nobody is left.
  */
+import { existsSync } from "node:fs";
 import { mkdir, rename, rm, stat, statfs } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { Bitfield } from "../wire/bitfield";
@@ -71,7 +72,8 @@ export class VideoStorage {
     this.file = undefined;
     await verifier.closeFile(file);
     const { path: wanted, partPath } = library.get(this.key)!;
-    const path = replace ? wanted : uniquePath(dirname(wanted), basename(wanted));
+    // `uniquePath` also avoids names that a .part file has taken, and that one is this download's own.
+    const path = replace || !existsSync(wanted) ? wanted : uniquePath(dirname(wanted), basename(wanted));
     // Known before it happens: after a kill in between, the restart looks for the file there.
     if (path !== wanted) library.update(this.key, { path });
     await library.flush();
