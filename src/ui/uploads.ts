@@ -73,12 +73,20 @@ export async function storeDropped(app: App, name: string, content: Uint8Array):
   }
 }
 
-/** The last part of a name, without characters that some file system refuses. */
+/** Characters; with four bytes each and " (2)" still within the 255 bytes that file systems allow. */
+const MAX_STEM_CHARS = 60;
+/** Devices on Windows, with any extension ("Naming Files, Paths, and Namespaces"). */
+const RESERVED_NAMES = /^(con|prn|aux|nul|com\d|lpt\d)$/i;
+
+/** The last part of a name as every file system takes it. It is the person's own file: what others see is named elsewhere. */
 function plainFileName(name: string): string {
   const last = name.split(/[\\/]/).pop() ?? "";
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
   const clean = last.replace(/[\u0000-\u001f<>:"|?*]/g, "_").replace(/^\.+|[. ]+$/g, "");
-  return clean || "video.mp4";
+  const extension = extname(clean);
+  const stem = [...basename(clean, extension)].slice(0, MAX_STEM_CHARS).join("");
+  if (stem === "") return "video.mp4";
+  return `${RESERVED_NAMES.test(stem) ? "_" : ""}${stem}${extension}`;
 }
 
 async function checkFiles(

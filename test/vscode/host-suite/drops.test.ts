@@ -57,6 +57,8 @@ describe("drops on My Videos", () => {
         ["C:\\videos\\con?.mp4", "con_.mp4"],
         ["...", "video.mp4"],
         ["a\u0000b.mp4", "a_b.mp4"],
+        ["nul.mp4", "_nul.mp4"],
+        [`${"ü".repeat(300)}.mp4`, `${"ü".repeat(60)}.mp4`],
       ] as const) {
         const uri = await storeDropped(parts, name, Buffer.from(name));
         assert.equal(dirname(uri.fsPath), folder);
