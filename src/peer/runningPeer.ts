@@ -261,7 +261,11 @@ export class RunningPeer implements Engine {
       const client = this.makeTracker(address);
       this.trackers.push(client);
       this.catalog.addTracker(client);
-      client.onDidChangeStatus(() => this.onAcknowledged());
+      client.onDidChangeStatus(({ state }) => {
+        this.onAcknowledged();
+        // Downloads that were there before the tracker need not wait for their next look round.
+        if (state === "online") this.finder.findForAll();
+      });
       client.onDidAcknowledge(() => this.onAcknowledged());
       client.onDidRefuse((id, error) => this.onRefused(id, error));
       client.onDidRequestCallback(({ id, fingerprint, host, port }) => {
