@@ -88,7 +88,7 @@ async function main() {
   const opened = desktop
     ? await openDesktop(folder, settings)
     : await openBrowser(folder, settings, !values["no-open"]);
-  printSteps(opened, tracker);
+  printSteps(opened, tracker, values.as === undefined);
 }
 
 /** Starts a tracker on the usual port, or a free one. Returns its address as a profile names it. */
@@ -129,8 +129,7 @@ async function startDemoPeer(tracker) {
 
 /** On Linux a `code` without a screen to draw on is of no use. */
 async function hasDesktopCode() {
-  if (process.platform === "linux" && !process.env.DISPLAY && !process.env.WAYLAND_DISPLAY) return false;
-  return (await codeOutput(["--version"])) !== undefined;
+  return hasScreen() && (await codeOutput(["--version"])) !== undefined;
 }
 
 /** The desktop VS Code, with data and extensions of its own: the person's own VS Code stays as it is. */
@@ -157,7 +156,7 @@ async function openDesktop(folder, settings) {
       // The person has closed it already.
     }
   });
-  return "the VS Code window that has opened";
+  return "In the VS Code window that has opened:";
 }
 
 /** `code` is a batch file on Windows, which only a shell can start. */
@@ -184,8 +183,7 @@ async function openBrowser(folder, settings, open) {
   });
   const url = server.windowUrl(join(folder, "folder"));
   console.log(`VS Code:    ${url}`);
-  if (open) openUrl(url);
-  return open ? "the browser tab with the address above" : "the address above";
+  return open && openUrl(url) ? "In the browser tab that opens:" : "Open the address above in a browser. There:";
 }
 
 /** What `file` holds since an earlier start, or now: the window's address stays the same, and nobody else can open it. */
@@ -194,16 +192,21 @@ function kept(file, value) {
   return readFileSync(file, "utf8");
 }
 
-/** Opens the default browser where there is one; the address is on the screen in any case. */
+/** Opens the default browser, unless there is no screen for one. */
 function openUrl(url) {
-  if (process.platform === "linux" && !process.env.DISPLAY && !process.env.WAYLAND_DISPLAY) return;
+  if (!hasScreen()) return false;
   const opener = { darwin: ["open"], win32: ["cmd.exe", "/d", "/c", "start", ""] }[process.platform] ?? ["xdg-open"];
   const child = spawn(opener[0], [...opener.slice(1), url.replaceAll("&", process.platform === "win32" ? "^&" : "&")], {
     stdio: "ignore",
     detached: true,
   });
-  child.on("error", () => {});
+  child.on("error", () => console.error("The browser did not open by itself: open the address by hand."));
   child.unref();
+  return true;
+}
+
+function hasScreen() {
+  return process.platform !== "linux" || Boolean(process.env.DISPLAY || process.env.WAYLAND_DISPLAY);
 }
 
 function isFree(port) {
@@ -214,14 +217,13 @@ function isFree(port) {
   });
 }
 
-function printSteps(where, tracker) {
+function printSteps(where, tracker, first) {
   console.log(`
-In ${where}:
+${where}
   1. Click the Streamlet icon in the activity bar, then "Create Profile". Any Peer ID will do; the tracker is ${tracker}.
   2. Under Network there is "${CLIP_TITLE}" by Demo. Download it; it appears under My Videos.
   3. Upload a video of your own: the button on My Videos, or drop a file there.
-
-To be a second person on this machine:  npm start -- --as bob
+${first ? "\nTo be a second person on this machine:  npm start -- --as bob" : ""}
 Ctrl+C here stops everything.
 `);
 }
