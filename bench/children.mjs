@@ -35,6 +35,10 @@ export class JsonChild {
   constructor(command, args, { env } = {}) {
     this.process = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, ...env } });
     this.pid = this.process.pid;
+    // A benchmark that fails half-way leaves nobody behind.
+    const end = () => this.process.kill("SIGKILL");
+    process.once("exit", end);
+    this.process.once("close", () => process.off("exit", end));
     this.process.stderr.setEncoding("utf8").on("data", (text) => {
       this.stderr += text;
     });
