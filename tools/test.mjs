@@ -192,6 +192,12 @@ async function main() {
   const temporary = realpathSync(mkdtempSync(join(tmpdir(), "st-")));
   const env = { ...process.env, TMPDIR: temporary, STREAMLET_TEST_RUN: RUN_ID, STREAMLET_VSIX: VSIX };
   const table = [];
+  // Whoever ends us in the middle (Ctrl+C, a build machine's time limit) finds nothing of ours running afterwards.
+  const cleanUp = () => {
+    leftBehind(temporary);
+    rmSync(temporary, { recursive: true, force: true });
+  };
+  process.once("exit", cleanUp);
   try {
     for (const suite of all) {
       if (wanted.length > 0 && !wanted.includes(suite.name)) continue;
@@ -207,6 +213,7 @@ async function main() {
     }
   } finally {
     rmSync(temporary, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+    process.off("exit", cleanUp);
   }
   return summarize(table);
 }
@@ -231,7 +238,13 @@ function summarize(table) {
   return sum.failed;
 }
 
-for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(signal === "SIGINT" ? 130 : 143));
+for (const [signal, code] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+  ["SIGHUP", 129],
+]) {
+  process.once(signal, () => process.exit(code));
+}
 try {
   process.exitCode = (await main()) > 0 ? 1 : 0;
 } catch (error) {
