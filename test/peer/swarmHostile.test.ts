@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { connect, type Socket } from "node:net";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { fromHex } from "../../src/wire/bytes";
@@ -12,12 +13,21 @@ import { formatLink, parseLink } from "../../src/wire/links";
 import { encodeMessage, type Message } from "../../src/wire/messages";
 import { randomFile, sha256OfFile } from "../helpers/randomFile";
 import { linkVia, portOf, shareFile, startPeer, stopSessions, type TestPeer, videoWhere } from "../helpers/sessions";
-import { type Accepted, closed, makeIdentity, startListener, stopListener, until } from "../helpers/sockets";
+import {
+  type Accepted,
+  closed,
+  makeIdentity,
+  startListener,
+  startRelay,
+  stopListener,
+  until,
+} from "../helpers/sockets";
 import { tempDir } from "../helpers/tempDir";
 
 const MIB = 1024 * 1024;
 const SIZE = 4 * MIB;
 const PIECES = 16;
+const PIECE_BYTES = 256 * 1024;
 
 /** What a scripted seeder does once the handshakes are exchanged; `send` writes a message. */
 type Script = (socket: TLSSocket, send: (message: Message) => void, requests: AsyncIterable<Message>) => void;
@@ -65,6 +75,36 @@ const nuisances: Record<string, Script> = {
     seed(send);
     void (async () => {
       for await (const m of requests) if (m.type === "request") send({ ...m, type: "reject" });
+    })();
+  },
+  "answers with shorter blocks than it was asked for": (_socket, send, requests) => {
+    seed(send);
+    void (async () => {
+      for await (const m of requests) {
+        if (m.type === "request") send({ ...m, type: "piece", data: randomBytes(BLOCK_BYTES) });
+      }
+    })();
+  },
+  "rejects less than was asked for": (_socket, send, requests) => {
+    seed(send);
+    void (async () => {
+      for await (const m of requests) if (m.type === "request") send({ ...m, type: "reject", length: 1 });
+    })();
+  },
+  "sends blocks that begin beyond the end of their piece": (socket, send, requests) => {
+    seed(send);
+    void (async () => {
+      let seen = 0;
+      for await (const m of requests) {
+        if (m.type !== "request" || ++seen > 4) continue;
+        const head = Buffer.alloc(13);
+        head.writeUInt32BE(9 + m.length, 0);
+        head[4] = 7;
+        head.writeUInt32BE((m.piece + PIECES - 1) % PIECES, 5);
+        head.writeUInt32BE(PIECE_BYTES + m.begin, 9);
+        socket.write(head);
+        socket.write(randomBytes(m.length)); // a record of its own: where does it go?
+      }
     })();
   },
   "sends blocks that nobody asked for": (_socket, send) => {
@@ -242,6 +282,39 @@ describe("a peer that misbehaves", function () {
     );
     assert.ok(shared.magnet?.startsWith("magnet:?"));
     socket.destroy();
+  });
+
+  it("does not end a download of unknown shape with nonsense about what it has", async () => {
+    await stopSessions();
+    alice = await startPeer("alice");
+    const { id } = await shareFile(alice, file, "public");
+    const bob = await startPeer("bob");
+    let said: (() => void) | undefined;
+    const nonsense = new Promise<void>((resolve) => {
+      said = resolve;
+    });
+    const liar = createServer((socket) => {
+      socket.on("error", () => undefined);
+      void (async () => {
+        const { infoHash20 } = decodeHandshake(await receiveExactly(socket, 68));
+        const reserved = { extended: true, fast: true, v2: true };
+        socket.write(encodeHandshake({ infoHash20, peerId20: randomBytes(20), reserved }));
+        socket.write(encodeMessage({ type: "bitfield", bits: new Uint8Array(900).fill(255) }), said);
+      })().catch(() => undefined);
+    }).listen(0, "127.0.0.1");
+    await once(liar, "listening");
+    const honest = await startRelay(
+      await portOf(alice),
+      (chunk, server) => server.write(chunk),
+      (chunk, client) => void nonsense.then(() => client.write(chunk)),
+    );
+    const peers = [(liar.address() as AddressInfo).port, honest.port].map((port) => `&x.pe=127.0.0.1:${port}`);
+    const magnet = `magnet:?xt=urn:btmh:1220${id}${peers.join("")}`;
+    const { key } = await bob.session.download({ source: magnet });
+    const { path } = await bob.session.downloadResult(key);
+    assert.equal(await sha256OfFile(path), await sha256OfFile(file));
+    liar.close();
+    honest.close();
   });
 
   it("is reached by magnet link over plain BitTorrent, metadata included", async () => {

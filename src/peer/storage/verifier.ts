@@ -8,12 +8,24 @@ export type Verdict = { good: true; leaves: Uint8Array | undefined } | { good: f
 
 type JobReply = Extract<VerifyReply, { job: number }>;
 
-/** The network thread's side of the verify worker. The worker starts with the first download and ends with `close`. */
+/**
+ * The network thread's side of the verify worker. The worker starts with the first download and ends with `close`; where it
+ * dies before, what was under way fails, and the next job starts another one.
+ */
 export class Verifier {
   readonly pool = new BufferPool(
-    (slot, memory) => this.post({ type: "slot", slot: slot.index, memory }),
-    (slot) => this.post({ type: "dropSlot", slot: slot.index }),
+    (slot, memory) => {
+      this.post({ type: "slot", slot: slot.index, memory });
+      this.slots.set(slot.index, memory);
+    },
+    (slot) => {
+      this.slots.delete(slot.index);
+      this.post({ type: "dropSlot", slot: slot.index });
+    },
   );
+  /** What a new worker must be told: the piece memory and the open files. */
+  private readonly slots = new Map<number, SharedArrayBuffer>();
+  private readonly files = new Map<number, { path: string; length: number }>();
   private worker: Worker | undefined;
   private readonly jobs = new Map<number, { resolve(reply: JobReply): void; reject(error: Error): void }>();
   private nextJob = 1;
@@ -23,10 +35,12 @@ export class Verifier {
   openFile(path: string, length: number): number {
     const file = this.nextFile++;
     this.post({ type: "open", file, path, length });
+    this.files.set(file, { path, length });
     return file;
   }
 
   async closeFile(file: number): Promise<void> {
+    this.files.delete(file);
     await this.run((job) => ({ type: "close", file, job }));
   }
 
@@ -49,7 +63,7 @@ export class Verifier {
   }
 
   private post(message: VerifyRequest): void {
-    this.ensureWorker().postMessage(message);
+    if (!this.closed) this.ensureWorker().postMessage(message);
   }
 
   private run(make: (job: number) => VerifyRequest): Promise<JobReply> {
@@ -71,9 +85,21 @@ export class Verifier {
         waiting?.reject(new StreamletError(reply.error.code, reply.error.message, optionsOf(reply.error.data)));
       } else waiting?.resolve(reply);
     });
-    worker.on("error", (error) => this.failAll(error));
+    // `exit` follows every `error`, which says why.
+    let reason: unknown;
+    worker.on("error", (error) => {
+      reason = error;
+    });
+    worker.on("exit", () => {
+      if (this.worker !== worker) return;
+      this.worker = undefined;
+      const cause = { cause: reason };
+      this.failAll(new StreamletError("internal", "Checking what arrives has failed: resume the download.", cause));
+    });
     worker.unref();
     this.worker = worker;
+    for (const [slot, memory] of this.slots) worker.postMessage({ type: "slot", slot, memory });
+    for (const [file, what] of this.files) worker.postMessage({ type: "open", file, ...what });
     return worker;
   }
 

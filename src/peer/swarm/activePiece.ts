@@ -98,10 +98,10 @@ export class ActivePiece {
     return own ?? this.slot.bytes.subarray(begin, begin + length);
   }
 
-  /** The blocks are there. Whoever else was receiving them must not write any more. */
-  finishReceiving(connection: PeerConnection, first: number, count: number): void {
+  /** The blocks are there, and true is returned, if they were being received. Whoever else was receiving them must not write any more. */
+  finishReceiving(connection: PeerConnection, first: number, count: number): boolean {
     const at = this.receiving.findIndex((r) => r.connection === connection && r.first === first);
-    if (at < 0) return;
+    if (at < 0) return false;
     const [entry] = this.receiving.splice(at, 1);
     for (const other of this.overlapping(first, count)) this.silence(other);
     for (let b = first; b < first + count; b++) {
@@ -114,6 +114,7 @@ export class ActivePiece {
       this.senders[b] = connection;
       this.received++;
     }
+    return true;
   }
 
   /** Before the worker reads the memory, nobody may still write into it. */

@@ -109,6 +109,7 @@ export class Download {
     // An unchoking peer that rejects does not have the piece after all.
     connection.remote?.clear(piece);
     this.count(connection);
+    this.updateInterest(connection);
     this.fillAll();
   }
 
@@ -124,10 +125,8 @@ export class Download {
   }
 
   onBlockStart(connection: PeerConnection, piece: number, begin: number, length: number): Uint8Array | undefined {
-    const key = piece * this.content.blocksPerPiece + begin / BLOCK_BYTES;
-    const asked = connection.inFlight.get(key);
     const active = this.active.get(piece);
-    if (asked?.length === length && active) {
+    if (active && connection.requested(piece, begin)?.length === length) {
       const target = active.startReceiving(connection, begin / BLOCK_BYTES, Math.ceil(length / BLOCK_BYTES));
       if (target) return target;
     }
@@ -140,14 +139,16 @@ export class Download {
   }
 
   onBlock(connection: PeerConnection, piece: number, begin: number, length: number): void {
-    if (!connection.forget(piece, begin)) return;
+    const asked = connection.forget(piece, begin);
     const active = this.active.get(piece);
-    if (active) {
-      const first = begin / BLOCK_BYTES;
-      const count = Math.ceil(length / BLOCK_BYTES);
-      active.finishReceiving(connection, first, count);
+    const first = begin / BLOCK_BYTES;
+    // What was cancelled in the middle counts as well: it is where it belongs.
+    if (active?.finishReceiving(connection, first, Math.ceil(length / BLOCK_BYTES))) {
       this.cancelElsewhere(connection, piece, begin);
       if (active.isComplete) this.maybeVerify(active);
+    } else if (active && asked && this.askedOf(piece, begin) === 0) {
+      // Another length than was asked for: the answer is of no use, and no other will come.
+      active.markMissing(first, Math.ceil(asked.length / BLOCK_BYTES));
     }
     this.fill(connection);
   }
@@ -164,11 +165,12 @@ export class Download {
   tick(): void {
     const now = this.host.clock.now();
     for (const connection of this.host.connections()) {
-      if (connection.inFlight.size === 0 || connection.snubbed) continue;
+      if (connection.inFlight.size === 0) continue;
       const oldest = connection.inFlight.values().next().value!;
       if (now - Math.max(oldest.sentAt, connection.lastReceivedAt) < SNUB_MS) continue;
       connection.snubbed = true;
       this.releaseRequests(connection, true);
+      for (const active of this.active.values()) if (active.lead === connection) active.lead = undefined;
     }
     this.hashes?.tick();
     this.fillAll();
@@ -177,7 +179,9 @@ export class Download {
   // --- asking ---------------------------------------------------------------------------------------------------------
 
   private fillAll(): void {
-    for (const connection of this.host.connections()) this.fill(connection);
+    // Who stalls comes last, or it would take again what it has just lost.
+    for (const connection of this.host.connections()) if (!connection.snubbed) this.fill(connection);
+    for (const connection of this.host.connections()) if (connection.snubbed) this.fill(connection);
   }
 
   private fill(connection: PeerConnection): void {

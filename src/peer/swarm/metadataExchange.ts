@@ -5,14 +5,25 @@ import type { MetadataMessage } from "../../wire/extensions";
 import type { Clock } from "../clock";
 import type { PeerConnection } from "./peerConnection";
 
-const METADATA_TIMEOUT_MS = 8_000;
+/** After so long another peer is asked as well; the first may still answer, behind the first blocks of a slow link. */
+const SLOW_MS = 2_000;
+/** Answers that are waited for at once: each may hold a whole dictionary in memory. */
+const MAX_FETCHES = 4;
 /** A peer gets the whole dictionary a few times, not as a way to keep the link busy. */
 const MAX_TIMES_SERVED = 4;
+
+interface Fetch {
+  /** Bytes, as the peer says. */
+  size: number;
+  pieces: (Uint8Array | undefined)[];
+  at: number;
+}
 
 export class MetadataExchange {
   private readonly refusedBy = new WeakSet<PeerConnection>();
   private readonly served = new WeakMap<PeerConnection, number>();
-  private fetching: { from: PeerConnection; size: number; pieces: (Uint8Array | undefined)[]; at: number } | undefined;
+  /** In the order in which they were begun. */
+  private readonly fetches = new Map<PeerConnection, Fetch>();
 
   constructor(
     private readonly clock: Clock,
@@ -22,29 +33,37 @@ export class MetadataExchange {
     public infoBytes: Uint8Array | undefined,
   ) {}
 
-  /** Asks this peer for the dictionary, unless it is known or being fetched. */
+  /** Asks this peer for the dictionary, unless it is known or about to come. */
   offer(connection: PeerConnection): void {
     const size = connection.extended?.metadata_size ?? 0;
-    if (this.infoBytes || this.fetching || this.refusedBy.has(connection)) return;
+    if (this.infoBytes || this.fetches.has(connection) || this.refusedBy.has(connection)) return;
     if (!connection.canExchangeMetadata || size <= 0 || connection.closed) return;
+    const now = this.clock.now();
+    const under = [...this.fetches];
+    if (under.some(([, { at }]) => now - at < SLOW_MS)) return;
+    if (under.length >= MAX_FETCHES) this.fetches.delete(under[0]![0]);
     const count = Math.ceil(size / METADATA_PIECE_BYTES);
-    this.fetching = { from: connection, size, pieces: new Array(count).fill(undefined), at: this.clock.now() };
+    this.fetches.set(connection, { size, pieces: new Array(count).fill(undefined), at: now });
     for (let piece = 0; piece < count; piece++) connection.sendMetadata({ type: "request", piece });
   }
 
   onMessage(connection: PeerConnection, message: MetadataMessage): void {
     if (message.type === "request") return this.serve(connection, message.piece);
-    const fetching = this.fetching;
-    if (fetching?.from !== connection) return;
-    if (message.type === "reject") return this.giveUp(connection);
-    const expected = Math.min(METADATA_PIECE_BYTES, fetching.size - message.piece * METADATA_PIECE_BYTES);
-    if (message.piece >= fetching.pieces.length || message.data.length !== expected) {
+    const fetch = this.fetches.get(connection);
+    if (!fetch || this.infoBytes) return;
+    if (message.type === "reject") {
+      this.refusedBy.add(connection);
+      this.fetches.delete(connection);
+      return;
+    }
+    const expected = Math.min(METADATA_PIECE_BYTES, fetch.size - message.piece * METADATA_PIECE_BYTES);
+    if (message.piece >= fetch.pieces.length || message.data.length !== expected) {
       throw new StreamletError("bad-message", "The peer sent metadata of a wrong size.");
     }
-    fetching.pieces[message.piece] = new Uint8Array(message.data);
-    if (fetching.pieces.some((piece) => piece === undefined)) return;
-    this.fetching = undefined;
-    const bytes = Buffer.concat(fetching.pieces as Uint8Array[]);
+    fetch.pieces[message.piece] = new Uint8Array(message.data);
+    if (fetch.pieces.some((piece) => piece === undefined)) return;
+    this.fetches.delete(connection);
+    const bytes = Buffer.concat(fetch.pieces as Uint8Array[]);
     if (!this.isAuthentic(bytes)) {
       this.refusedBy.add(connection);
       return this.onLie(
@@ -53,26 +72,13 @@ export class MetadataExchange {
       );
     }
     this.infoBytes = bytes;
+    this.fetches.clear();
     this.onInfo(bytes);
   }
 
   /** True when another peer may be asked. */
   onClosed(connection: PeerConnection): boolean {
-    if (this.fetching?.from !== connection) return false;
-    this.fetching = undefined;
-    return true;
-  }
-
-  /** True when another peer may be asked. */
-  tick(): boolean {
-    if (!this.fetching || this.clock.now() - this.fetching.at < METADATA_TIMEOUT_MS) return false;
-    this.giveUp(this.fetching.from);
-    return true;
-  }
-
-  private giveUp(connection: PeerConnection): void {
-    this.refusedBy.add(connection);
-    this.fetching = undefined;
+    return this.fetches.delete(connection);
   }
 
   private serve(connection: PeerConnection, piece: number): void {

@@ -211,12 +211,17 @@ export class PeerConnection implements WireSink {
 
   /** Takes a request off the list of those under way. */
   forget(piece: number, begin: number): { length: number } | undefined {
-    const key = this.keyOf(piece, begin);
-    const request = this.inFlight.get(key);
+    const request = this.requested(piece, begin);
     if (!request) return undefined;
-    this.inFlight.delete(key);
+    this.inFlight.delete(this.keyOf(piece, begin));
     this.inFlightBytes -= request.length;
     return request;
+  }
+
+  /** The request under way for just this block; what begins beyond its piece has the key of another one. */
+  requested(piece: number, begin: number): { length: number } | undefined {
+    const request = this.inFlight.get(this.keyOf(piece, begin));
+    return request?.piece === piece && request.begin === begin ? request : undefined;
   }
 
   /** May blocks be asked for now? Another Streamlet keeps what comes before its unchoke. */
@@ -353,11 +358,11 @@ export class PeerConnection implements WireSink {
           this.send({ type: "reject", piece: message.piece, begin: message.begin, length: message.length });
         }
         return;
-      case "reject":
-        if (this.forget(message.piece, message.begin)) {
-          this.host.onReject(this, message.piece, message.begin, message.length);
-        }
+      case "reject": {
+        const request = this.forget(message.piece, message.begin);
+        if (request) this.host.onReject(this, message.piece, message.begin, request.length);
         return;
+      }
       case "extended":
         return this.onExtended(message.id, message.payload);
       case "hashRequest":

@@ -116,8 +116,12 @@ export class Swarm implements ConnectionHost {
     this.blockSource = source;
     if (!first) return;
     for (const { connection } of this.members.values()) {
-      connection.onContentKnown();
-      connection.sendAvailability(have);
+      try {
+        connection.onContentKnown();
+        connection.sendAvailability(have);
+      } catch (error) {
+        connection.close(error); // what it said it has, before that could be judged, was nonsense
+      }
     }
   }
 
@@ -295,7 +299,10 @@ export class Swarm implements ConnectionHost {
     const member = this.members.get(connection);
     if (!member || !this.tree || !this.known?.piecesRoot || !this.blockSource) return undefined;
     if (Buffer.compare(request.piecesRoot, this.known.piecesRoot) !== 0) return undefined;
-    member.hashTokens -= request.length;
+    // Leaves cost what must be hashed to answer: at least one whole piece, and all under the layer that is asked for.
+    const { blocksPerPiece } = this.known;
+    const leaves = request.length * 2 ** request.base;
+    member.hashTokens -= 2 ** request.base < blocksPerPiece ? Math.max(leaves, blocksPerPiece) : request.length;
     return member.hashTokens < 0 ? undefined : this.tree.serve(request);
   }
   onHashes(connection: PeerConnection, hashes: Parameters<ConnectionHost["onHashes"]>[1]): void {
@@ -397,7 +404,9 @@ export class Swarm implements ConnectionHost {
       if (other === connection || other.closed || remoteKey(other.peer) !== key) continue;
       if (connection.peer.fingerprint === undefined) continue;
       const keepDialled = this.dialledWins(connection.peer.fingerprint);
-      const loser = connection.peer.incoming === keepDialled ? connection : other;
+      // Of two by the same side the older one is dead, and only its end is not known yet.
+      const redialled = connection.peer.incoming === other.peer.incoming;
+      const loser = !redialled && connection.peer.incoming === keepDialled ? connection : other;
       loser.close();
       return loser === connection;
     }
@@ -450,7 +459,7 @@ export class Swarm implements ConnectionHost {
       } else if (now - member.usefulAt > IDLE_MS) connection.close();
       else if (now - connection.lastSentAt > KEEP_ALIVE_MS) connection.send({ type: "keepAlive" });
     }
-    if (this.metadata.tick() || !this.metadata.infoBytes) this.offerMetadata();
+    if (!this.metadata.infoBytes) this.offerMetadata();
     this.download?.tick();
     this.rechoke();
     this.dialMore();
