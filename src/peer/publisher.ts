@@ -1,6 +1,7 @@
 /** Keeps trackers and the catalogue told of what is shared: signs records, renews them before they expire, withdraws them. */
 import { fromHex } from "../wire/bytes";
 import { MAX_RECORD_LIFETIME_MS } from "../wire/constants";
+import { toErrorInfo } from "../wire/errors";
 import { parseRecord, signRecord, type VideoRecord } from "../wire/records";
 import type { VideoId } from "../wire/types";
 import type { Engine } from "./engine";
@@ -11,6 +12,13 @@ import type { VideoRuntime } from "./videoRuntime";
 
 /** A record is signed anew when less than this of its life is left: trackers that miss one renewal still list it. */
 const RENEW_BEFORE_MS = MAX_RECORD_LIFETIME_MS / 2;
+
+/** A record in the forms that it is needed in: as the library keeps it, as others get it, and read. */
+interface Signed {
+  text: string;
+  bytes: Uint8Array;
+  record: VideoRecord;
+}
 
 export class Publisher {
   private withdrawn: { id: VideoId; record: Uint8Array; expires: number }[] = [];
@@ -34,10 +42,12 @@ export class Publisher {
       if (runtime.isDownloading) want.push(entry.id);
       if (entry.shared && (runtime.isSeeding || (runtime.isDownloading && runtime.bytesDone > 0))) have.push(entry.id);
       if (entry.origin !== "uploaded" || !runtime.isSeeding) continue;
-      const record = this.currentRecord(entry);
-      published.push({ id: entry.id, record });
-      own.push({ record: this.parsed(entry.key, record), receivedAt: entry.addedAt });
+      const current = this.currentRecord(entry);
+      if (!current) continue;
+      published.push({ id: entry.id, record: current.bytes });
+      own.push({ record: current.record, receivedAt: entry.addedAt });
     }
+    for (const key of this.signed.keys()) if (!this.engine.library.get(key)) this.signed.delete(key);
     const shared = new Set(published.map((p) => p.id));
     const now = this.engine.wallClock();
     this.withdrawn = this.withdrawn.filter((w) => w.expires > now && !shared.has(w.id));
@@ -54,8 +64,8 @@ export class Publisher {
     return [...this.runtimes()].flatMap((runtime) => {
       const { entry } = runtime;
       if (!runtime.isSeeding || entry.audience === "friends" || !entry.record) return [];
-      const bytes = Buffer.from(entry.record, "base64");
-      return [{ bytes, record: this.parsed(entry.key, bytes) }];
+      const known = this.signed.get(entry.key);
+      return known?.text === entry.record ? [known] : [];
     });
   }
 
@@ -67,37 +77,48 @@ export class Publisher {
   /** Tells everybody that was told of it that it is shared no more. */
   withdraw(entry: LibraryEntry): void {
     if (!entry.id || !entry.record || entry.origin !== "uploaded") return;
-    const last = parseRecord(Buffer.from(entry.record, "base64"), { now: this.engine.wallClock() });
-    const record = this.sign(entry, true, last.expires);
+    const last = this.known(entry, this.engine.wallClock())?.record;
+    if (!last) return; // it has expired: nobody lists it any more
+    // With the words that were signed before: newer ones may be such that they cannot be.
+    const { title, description } = last;
+    const record = this.sign({ ...entry, title, description }, true, last.expires);
     this.withdrawn.push({ id: entry.id, record, expires: last.expires });
   }
 
-  /** Parsing checks a signature: done once for each record, not for each update. */
-  private parsed(key: string, bytes: Uint8Array): VideoRecord {
-    const text = Buffer.from(bytes).toString("base64");
-    const known = this.parsedRecords.get(key);
-    if (known?.text === text) return known.record;
-    const record = parseRecord(bytes, { now: this.engine.wallClock() });
-    this.parsedRecords.set(key, { text, record });
-    return record;
-  }
-  private readonly parsedRecords = new Map<string, { text: string; record: VideoRecord }>();
-
-  private currentRecord(entry: LibraryEntry): Uint8Array {
+  /** The record as it is told to others; undefined where none can be made, as `error` of the video then says. */
+  private currentRecord(entry: LibraryEntry): Signed | undefined {
     const now = this.engine.wallClock();
-    if (entry.record) {
-      const bytes = Buffer.from(entry.record, "base64");
-      try {
-        const record = this.parsed(entry.key, bytes);
-        if (record.expires - now > RENEW_BEFORE_MS && record.ownerName === this.engine.peerId) return bytes;
-      } catch {
-        // Expired while the peer was off, or from before a repair of the library: signed anew below.
-      }
+    const current = this.known(entry, now);
+    if (current && current.record.expires - now > RENEW_BEFORE_MS && current.record.ownerName === this.engine.peerId) {
+      return current;
     }
-    const bytes = this.sign(entry, false, now + MAX_RECORD_LIFETIME_MS);
-    this.engine.library.update(entry.key, { record: Buffer.from(bytes).toString("base64") });
-    return bytes;
+    try {
+      const bytes = this.sign(entry, false, now + MAX_RECORD_LIFETIME_MS);
+      const text = Buffer.from(bytes).toString("base64");
+      this.engine.library.update(entry.key, { record: text });
+      return this.known({ ...entry, record: text }, now);
+    } catch (error) {
+      // One video that cannot be described must not keep the others from being told of.
+      this.engine.library.update(entry.key, { error: toErrorInfo(error) });
+      return undefined;
+    }
   }
+
+  /** Parsing checks a signature: done once for each record, not for each update. Undefined where it is none, or has expired. */
+  private known({ key, record: text }: LibraryEntry, now: number): Signed | undefined {
+    if (text === undefined) return undefined;
+    const known = this.signed.get(key);
+    if (known?.text === text) return known;
+    try {
+      const bytes = Buffer.from(text, "base64");
+      const signed = { text, bytes, record: parseRecord(bytes, { now }) };
+      this.signed.set(key, signed);
+      return signed;
+    } catch {
+      return undefined; // expired while the peer was off, or from before a repair of the library: signed anew
+    }
+  }
+  private readonly signed = new Map<string, Signed>();
 
   private sign(entry: LibraryEntry, withdrawn: boolean, expires: number): Uint8Array {
     const { identity, library, peerId } = this.engine;

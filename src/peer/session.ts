@@ -7,8 +7,10 @@ import { rm, stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, resolve, sep } from "node:path";
 import type { DownloadRequest, ManualConnection, PeerConfig, PeerService, UploadRequest } from "../rpc/peerService";
 import { fromHex } from "../wire/bytes";
+import { MAX_DESCRIPTION_CHARS, MAX_TITLE_CHARS } from "../wire/constants";
 import { StreamletError } from "../wire/errors";
 import { formatLink, formatMagnet } from "../wire/links";
+import { charCount, cleanText } from "../wire/text";
 import { systemClock } from "./clock";
 import { type DownloadSpec, downloadName, readDownloadSource } from "./downloadSource";
 import { createIdentityKey, loadIdentity } from "./identity";
@@ -24,7 +26,6 @@ import { TrackerClient } from "./tracker/trackerClient";
 import type { DownloadResult, VideoRuntime } from "./videoRuntime";
 
 const RELEASE_TIMEOUT_MS = 3_000;
-const DEFAULT_TITLE_CHARS = 200;
 
 const STOPPED: PeerStatus = {
   state: "stopped",
@@ -96,6 +97,8 @@ export class Session implements PeerService {
       .entries()
       .find((e) => e.path === path && e.size === file.size && e.mtimeMs === file.mtimeMs && e.state === "ready");
     const title = request.title?.trim() || basename(path).replace(/\.[^.]+$/, "");
+    checkDescription(request.description ?? "");
+    if (this.running !== peer) throw notRunning(); // stopped while the file was looked at
     if (known) {
       const description = request.description ?? known.description;
       peer.library.update(known.key, { title: request.title ? title : known.title, description });
@@ -105,7 +108,7 @@ export class Session implements PeerService {
     const { library, config } = peer;
     const entry = library.add({
       origin: "uploaded",
-      title: title.slice(0, DEFAULT_TITLE_CHARS),
+      title: cleanText(title).slice(0, MAX_TITLE_CHARS) || safeFileName(basename(path)),
       description: request.description ?? "",
       fileName: safeFileName(basename(path)),
       path,
@@ -134,7 +137,13 @@ export class Session implements PeerService {
 
   async editInfo(key: string, info: { title: string; description: string }): Promise<void> {
     const title = info.title.trim();
-    if (!title) throw new StreamletError("invalid-argument", "A video needs a name: type at least one character.");
+    if (!cleanText(title)) {
+      throw new StreamletError("invalid-argument", "A video needs a name: type at least one character.");
+    }
+    if (charCount(title) > MAX_TITLE_CHARS) {
+      throw new StreamletError("invalid-argument", `A video's name has at most ${MAX_TITLE_CHARS} characters.`);
+    }
+    checkDescription(info.description);
     this.peer().library.update(key, { title, description: info.description });
     this.peer().invalidateRecord(key);
     this.peer().changed();
@@ -193,6 +202,7 @@ export class Session implements PeerService {
     const known = peer.library.entries().find((e) => (spec.id && e.id === spec.id) || (!spec.id && e.v1 === spec.v1));
     if (known) return this.downloadAgain(known.key, { ...spec, fileName: known.fileName }, request);
     const path = await this.destinationOf(spec, request);
+    if (this.running !== peer) throw notRunning(); // stopped while the source was looked up
     const entry = peer.library.add({
       origin: "obtained",
       ...(spec.id ? { id: spec.id } : {}),
@@ -225,6 +235,7 @@ export class Session implements PeerService {
       tree.close();
     }
     await peer.library.flush();
+    if (this.running !== peer) throw notRunning(); // the next start goes on with it
     const runtime = peer.adopt(entry.key);
     runtime.replaceExisting = request.force === true;
     await runtime.startDownload();
@@ -388,7 +399,7 @@ export class Session implements PeerService {
   // --- inside -----------------------------------------------------------------------------------------------------------
 
   private peer(): RunningPeer {
-    if (!this.running) throw new StreamletError("not-running", "No profile is running: start one first.");
+    if (!this.running) throw notRunning();
     return this.running;
   }
 
@@ -439,6 +450,15 @@ export class Session implements PeerService {
     this.turning = next.catch(() => undefined);
     return next;
   }
+}
+
+function notRunning(): StreamletError {
+  return new StreamletError("not-running", "No profile is running: start one first.");
+}
+
+function checkDescription(description: string): void {
+  if (charCount(description) <= MAX_DESCRIPTION_CHARS) return;
+  throw new StreamletError("invalid-argument", `A description has at most ${MAX_DESCRIPTION_CHARS} characters.`);
 }
 
 async function isFolder(path: string): Promise<boolean> {

@@ -29,6 +29,8 @@ const UPLOAD_SLOTS_PER_VIDEO = 20;
 const FIND_PEERS_MS = 10_000;
 /** So long nobody could be reached, even by asking to be called back: then it is said. */
 const UNREACHABLE_AFTER_MS = 12_000;
+/** A finished download without a name waits so long for the metadata, which says it: several round trips of the slowest links. */
+const NAME_WAIT_MS = 5_000;
 /** The title of a video of which only the id is known holds so much of it. */
 const UNTITLED_ID_CHARS = 8;
 
@@ -129,7 +131,7 @@ export class VideoRuntime {
     if (state === "ready" || state === "fileMissing" || state === "fileChanged") await this.checkFile();
     else if (state !== "hashing") this.bytesDone = await storedBytes(this.engine, this.entry);
     // Checking what a download has on disk takes as long as it takes; the peer is up meanwhile.
-    if (this.isDownloading) void this.startDownload();
+    if (this.isDownloading) void this.startDownload().catch(() => undefined);
   }
 
   async close(): Promise<void> {
@@ -187,7 +189,7 @@ export class VideoRuntime {
       if (active.swarm.sourceCount < MAX_CONNECTIONS_PER_VIDEO / 2) this.engine.findPeers(this);
     };
     this.stopFinding = this.engine.clock.every(FIND_PEERS_MS, find);
-    if (active.storage) await this.beginTransfer(active);
+    if (active.storage) this.beginTransfer(active);
     else active.swarm.wantPeers();
     find();
   }
@@ -239,7 +241,12 @@ export class VideoRuntime {
       const swarm = this.makeSwarm(entry, infoBytes);
       this.active = { swarm, storage: undefined };
       const content = contentOf(entry, infoBytes);
-      if (content) await this.openStorage(this.active, content);
+      try {
+        if (content) await this.openStorage(this.active, content);
+      } catch (error) {
+        await this.deactivate(); // a swarm without its storage would wait for ever
+        throw error;
+      }
     });
   }
 
@@ -261,7 +268,7 @@ export class VideoRuntime {
       },
       onInfo: (bytes) => void this.serialize(() => this.onInfo(bytes)).catch((error) => this.fail(error)),
       onChange: () => engine.changed(),
-      onSourceError: (error) => void this.onSourceError(error),
+      onSourceError: (error) => void this.onSourceError(error).catch(() => undefined),
       onUnreachable: () => this.onUnreachable(),
     });
     swarm.dialledWins = (remote) => engine.identity.fingerprint < remote;
@@ -287,11 +294,14 @@ export class VideoRuntime {
     return this.entry.shared && this.entry.audience !== "friends";
   }
 
-  private async beginTransfer(active: Active): Promise<void> {
+  private beginTransfer(active: Active): void {
     const { storage } = active;
     if (storage?.file === undefined) return;
     const { content, have, tree, file } = storage;
-    if (have.isFull) return this.finish();
+    if (have.isFull) {
+      void this.finish(); // not awaited: who calls may be what it waits for
+      return;
+    }
     const { engine } = this;
     const download = new Download(content, have, tree, engine.verifier, file!, engine.random, {
       clock: engine.clock,
@@ -335,17 +345,18 @@ export class VideoRuntime {
       ...(v1 ? { v1 } : {}),
       ...this.realName(info.name),
     });
+    this.onNamed?.();
     active.swarm.setV1(v1);
     this.engine.sharingChanged();
     if (known) return;
     await this.openStorage(active, contentOfInfo(info));
-    if (this.isDownloading) await this.beginTransfer(active);
+    if (this.isDownloading) this.beginTransfer(active);
   }
 
   /** A download that was named after its id, for want of anything better, gets its name; one that somebody named keeps it. */
   private realName(name: string): Partial<LibraryEntry> {
     const { id, v1, path, title } = this.entry;
-    if (basename(path) !== provisionalName((id ?? v1)!)) return {};
+    if (!this.hasProvisionalName) return {};
     const fileName = downloadName(name);
     const untitled = title.includes((id ?? v1)!.slice(0, UNTITLED_ID_CHARS));
     return {
@@ -355,7 +366,24 @@ export class VideoRuntime {
     };
   }
 
-  private finish(): Promise<void> {
+  /** A file that has its final place keeps the name that it got. */
+  private get hasProvisionalName(): boolean {
+    const { id, v1, path, partPath } = this.entry;
+    return partPath !== undefined && basename(path) === provisionalName((id ?? v1)!);
+  }
+
+  /** The last block may come a round trip before the metadata. */
+  private async nameIsKnown(): Promise<void> {
+    if (!this.active || this.active.swarm.metadataSize() > 0 || !this.hasProvisionalName) return;
+    await new Promise<void>((resolve) => {
+      this.onNamed = resolve;
+      this.engine.clock.after(NAME_WAIT_MS, resolve);
+    });
+  }
+  private onNamed: (() => void) | undefined;
+
+  private async finish(): Promise<void> {
+    await this.nameIsKnown();
     return this.serialize(async () => {
       const active = this.active;
       if (active?.storage?.file === undefined || this.closed) return;
@@ -449,8 +477,9 @@ export class VideoRuntime {
 
   /** Deletes what an unfinished download has left. The entry itself is the session's to remove. */
   async discardPart(): Promise<void> {
-    const { partPath } = this.entry;
+    this.closed = true; // nobody who is on the way makes it anew
     await this.serialize(() => this.deactivate());
+    const { partPath } = this.entry;
     if (partPath) await rm(partPath, { force: true });
   }
 

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { rm, stat, utimes, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import type { Socket } from "node:net";
+import { basename, join } from "node:path";
+import type { Worker } from "node:worker_threads";
 import { randomFile, sha256OfFile } from "../helpers/randomFile";
 import { linkVia, portOf, restartPeer, shareFile, startPeer, stopSessions, videoWhere } from "../helpers/sessions";
 import { startRelay } from "../helpers/sockets";
@@ -30,6 +32,40 @@ describe("a transfer between two peers", function () {
       await assert.rejects(stat(`${result.path}.part`));
     });
   }
+
+  it("has the video's name in the end, also where the name comes a round trip after the last block", async () => {
+    const file = await randomFile(join(tempDir(), "holiday.mp4"), 20_000, 3);
+    const alice = await startPeer("alice");
+    const bob = await startPeer("bob");
+    const { link } = await shareFile(alice, file);
+    const late = (chunk: Buffer, socket: Socket) => setTimeout(() => socket.write(chunk), 60);
+    const relay = await startRelay(await portOf(alice), late, late);
+    const { result } = await download(bob, linkVia(link, relay.port));
+    const video = await videoWhere(bob, "the title is known", (v) => v.title === "holiday");
+    assert.equal(basename(result.path), "holiday.mp4");
+    assert.equal(video.path, result.path);
+    assert.equal(await sha256OfFile(video.path), await sha256OfFile(file));
+    relay.close();
+  });
+
+  it("survives the death of the thread that checks and writes", async () => {
+    const file = await randomFile(join(tempDir(), "clip.mp4"), 6 * MIB, 4);
+    const alice = await startPeer("alice", { uploadLimit: 3 * MIB });
+    const bob = await startPeer("bob");
+    const { link } = await shareFile(alice, file);
+    const { key } = await bob.session.download({ source: link });
+    await videoWhere(bob, "some is there", (v) => v.bytesDone > 0);
+    const { verifier } = (bob.session as unknown as { running: { verifier: { worker: Worker } } }).running;
+    await verifier.worker.terminate();
+    const over = await videoWhere(
+      bob,
+      "it goes on, or says that it failed",
+      (v) => v.bytesDone > 3 * MIB || v.state === "failed",
+    );
+    if (over.state === "failed") await bob.session.resume(key);
+    const { path } = await bob.session.downloadResult(key);
+    assert.equal(await sha256OfFile(path), await sha256OfFile(file));
+  });
 
   it("keeps what one has when another asks: a leecher serves too", async () => {
     const file = await randomFile(join(tempDir(), "clip.mp4"), 3 * MIB, 7);
