@@ -136,7 +136,8 @@ export class VideoRuntime {
 
   async close(): Promise<void> {
     this.closed = true;
-    await this.serialize(() => this.deactivate());
+    // A file that cannot be closed must not keep the library and the lock from being.
+    await this.serialize(() => this.deactivate()).catch(() => undefined);
     this.settle({ error: new StreamletError("cancelled", "The peer has stopped.") });
   }
 

@@ -20,6 +20,7 @@ import {
   startListener,
   startRelay,
   stopListener,
+  stranger,
   until,
 } from "../helpers/sockets";
 import { tempDir } from "../helpers/tempDir";
@@ -282,6 +283,27 @@ describe("a peer that misbehaves", function () {
     );
     assert.ok(shared.magnet?.startsWith("magnet:?"));
     socket.destroy();
+  });
+
+  it("is answered by the hash that it knows: by v1 and without v2 where it dials so", async () => {
+    await stopSessions();
+    alice = await startPeer("alice");
+    const { id, magnet } = await shareFile(alice, file, "public");
+    const v1 = Buffer.from(/btih:([0-9a-f]{40})/.exec(magnet!)![1]!, "hex");
+    const v2 = Buffer.from(id, "hex").subarray(0, 20);
+    for (const [infoHash20, bit, answer, v2Connection] of [
+      [v1, false, v1, false],
+      [v1, true, v2, true], // it knows the hybrid, and is told so
+      [v2, false, v2, true], // libtorrent leaves the bit out here
+    ] as const) {
+      const socket = stranger(await portOf(alice));
+      const reserved = { extended: true, fast: true, v2: bit };
+      socket.write(encodeHandshake({ infoHash20, peerId20: randomBytes(20), reserved }));
+      const theirs = decodeHandshake(await receiveExactly(socket, 68));
+      assert.deepEqual(Buffer.from(theirs.infoHash20), answer);
+      assert.equal(theirs.reserved.v2, v2Connection);
+      socket.destroy();
+    }
   });
 
   it("does not end a download of unknown shape with nonsense about what it has", async () => {

@@ -46,9 +46,10 @@ export interface ConnectionHost {
   readonly uploadLimiter: RateLimiter;
   content(): Content | undefined;
   source(): BlockSource | undefined;
-  handshakeHash(): Uint8Array;
-  /** The remote handshake names a hash of this swarm. */
-  acceptsHash(infoHash20: Uint8Array): boolean;
+  /** Hash to dial with, or to answer this handshake with; `v2` where that is the v2 one. */
+  handshakeHash(theirs: Handshake | undefined): { infoHash20: Uint8Array; v2: boolean };
+  /** Which hash of this swarm the remote handshake names; undefined where it is another video's. */
+  versionOf(infoHash20: Uint8Array): "v1" | "v2" | undefined;
   listenPort(): number;
   metadataSize(): number;
   onReady(connection: PeerConnection): void;
@@ -113,6 +114,8 @@ export class PeerConnection implements WireSink {
   private flushQueued = false;
   private readonly aborter = new AbortController();
   private haveAllBeforeContent: "all" | "none" | Uint8Array | undefined;
+  /** We have said that this is a v2 connection (BEP 52). */
+  private offersV2 = false;
   private remoteMetadataId: number | undefined;
 
   constructor(
@@ -287,13 +290,10 @@ export class PeerConnection implements WireSink {
   }
 
   private sendHandshake(): void {
-    this.outgoing.push(
-      encodeHandshake({
-        infoHash20: this.host.handshakeHash(),
-        peerId20: this.host.peerId20,
-        reserved: { extended: true, fast: true, v2: this.host.content()?.piecesRoot !== undefined },
-      }),
-    );
+    const { infoHash20, v2 } = this.host.handshakeHash(this.theirHandshake);
+    this.offersV2 = v2;
+    const reserved = { extended: true, fast: true, v2 };
+    this.outgoing.push(encodeHandshake({ infoHash20, peerId20: this.host.peerId20, reserved }));
     const metadataSize = this.host.metadataSize();
     const hello: ExtendedHandshake = {
       m: { ut_metadata: UT_METADATA_ID },
@@ -306,21 +306,24 @@ export class PeerConnection implements WireSink {
     this.send({ type: "extended", id: EXTENDED_HANDSHAKE_ID, payload: encodeExtendedHandshake(hello) });
     if (this.isStreamlet && !this.theirHandshake) {
       // One flight: to another Streamlet everything goes out before its handshake has come.
-      this.supportsFast = this.supportsV2 = true;
+      this.supportsFast = true;
+      this.supportsV2 = v2;
       this.onContentKnown();
       this.host.onReady(this);
     }
   }
 
   private acceptHandshake(theirs: Handshake): void {
-    if (!this.host.acceptsHash(theirs.infoHash20)) {
+    const version = this.host.versionOf(theirs.infoHash20);
+    if (version === undefined) {
       throw new StreamletError("bad-handshake", "The peer answered for another video.");
     }
     if (Buffer.compare(theirs.peerId20, this.host.peerId20) === 0) {
       throw new StreamletError("bad-handshake", "That is this peer itself.");
     }
     this.supportsFast = theirs.reserved.fast;
-    this.supportsV2 = theirs.reserved.v2;
+    // The bit offers v2 on a hybrid; on the v2 hash libtorrent takes v2 for granted, and leaves the bit out.
+    this.supportsV2 = this.offersV2 && (version === "v2" || theirs.reserved.v2);
     this.ready = true;
     if (!this.isStreamlet || this.theirHandshake) {
       if (this.isStreamlet) this.onContentKnown();

@@ -172,7 +172,7 @@ export class Swarm implements ConnectionHost {
 
   /** Dials one peer now although nothing is wanted from it: it has asked to be called back. */
   async callBack(peer: KnownPeer): Promise<void> {
-    if (!this.isConnectedTo(peer)) await this.dial(peer);
+    if (!this.isConnectedTo(peer) && this.dialing.size < MAX_DIALS) await this.dial(peer);
   }
 
   accept(socket: Duplex, remote: RemotePeer, handshake: Handshake): void {
@@ -239,12 +239,17 @@ export class Swarm implements ConnectionHost {
   source(): BlockSource | undefined {
     return this.blockSource;
   }
-  handshakeHash(): Uint8Array {
-    return this.options.id ? fromHex(this.options.id).subarray(0, SHORT_INFO_HASH_BYTES) : fromHex(this.options.v1!);
+  /** Who dials by the v1 hash and does not speak v2 may know no other (a v1 magnet link of a hybrid). */
+  handshakeHash(theirs: Handshake | undefined): { infoHash20: Uint8Array; v2: boolean } {
+    const { id, v1 } = this.options;
+    const v1Only = theirs && !theirs.reserved.v2 && toHex(theirs.infoHash20) === v1;
+    if (!id || v1Only) return { infoHash20: fromHex(v1!), v2: false };
+    return { infoHash20: fromHex(id).subarray(0, SHORT_INFO_HASH_BYTES), v2: true };
   }
-  acceptsHash(infoHash20: Uint8Array): boolean {
+  versionOf(infoHash20: Uint8Array): "v1" | "v2" | undefined {
     const hash = toHex(infoHash20);
-    return this.options.id?.startsWith(hash) === true || this.options.v1 === hash;
+    if (this.options.id?.startsWith(hash)) return "v2";
+    return this.options.v1 === hash ? "v1" : undefined;
   }
   setV1(v1: string | undefined): void {
     this.options.v1 = v1;
