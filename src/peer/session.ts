@@ -301,6 +301,7 @@ export class Session implements PeerService {
 
   async resume(key: string): Promise<void> {
     const runtime = this.runtime(key);
+    await runtime.settled();
     const { state, origin, partPath, id } = runtime.entry;
     if (partPath && (state === "paused" || state === "failed")) return runtime.startDownload();
     if (origin === "uploaded" && state === "failed" && !id) {

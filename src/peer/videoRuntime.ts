@@ -199,14 +199,25 @@ export class VideoRuntime {
     await this.stopTransfer("paused");
   }
 
-  /** Stops the transfer and leaves its data for a resume. */
-  private async stopTransfer(state: VideoState, error?: unknown): Promise<void> {
+  /** Resolves when a pause or a failure that is under way has come to its end. */
+  async settled(): Promise<void> {
+    await this.stopped?.catch(() => undefined); // whoever stopped it has been told
+  }
+  private stopped: Promise<void> | undefined;
+
+  private stopTransfer(state: VideoState, error?: unknown): Promise<void> {
+    this.stopped = this.endTransfer(state, error);
+    return this.stopped;
+  }
+
+  /** Stops the transfer and leaves its data for a resume. One that has become whole meanwhile stays whole. */
+  private async endTransfer(state: VideoState, error?: unknown): Promise<void> {
     this.stopFinding?.();
     this.stopFinding = undefined;
     this.stopping = true;
     await this.serialize(() => this.deactivate());
     this.stopping = false;
-    if (!this.closed) this.setState(state, error);
+    if (!this.closed && this.engine.library.get(this.key)?.partPath) this.setState(state, error);
     this.settle({ error: error ?? new StreamletError("cancelled", "The download was paused.") });
   }
 

@@ -146,6 +146,34 @@ describe("a transfer between two peers", function () {
     await assert.rejects(stat(path));
   });
 
+  it("goes on when it is resumed in the moment of its pause", async () => {
+    const file = await randomFile(join(tempDir(), "clip.mp4"), 3 * MIB, 51);
+    const alice = await startPeer("alice", { uploadLimit: 2 * MIB });
+    const bob = await startPeer("bob");
+    const { link } = await shareFile(alice, file);
+    const { key } = await bob.session.download({ source: link });
+    await videoWhere(bob, "some is there", (v) => v.bytesDone > 0);
+    await Promise.all([bob.session.pause(key), bob.session.resume(key)]);
+    const { path } = await bob.session.downloadResult(key);
+    assert.equal(await sha256OfFile(path), await sha256OfFile(file));
+  });
+
+  it("stays whole when it is paused in the moment of its end", async () => {
+    const file = await randomFile(join(tempDir(), "clip.mp4"), MIB, 52);
+    const alice = await startPeer("alice");
+    const { link } = await shareFile(alice, file);
+    for (let wait = 0; wait < 12; wait++) {
+      const bob = await startPeer("bob");
+      const { key } = await bob.session.download({ source: link });
+      await new Promise((resolve) => setTimeout(resolve, wait * 3));
+      await bob.session.pause(key);
+      await bob.session.resume(key);
+      const { path } = await bob.session.downloadResult(key);
+      assert.equal(await sha256OfFile(path), await sha256OfFile(file));
+      await bob.session.stop();
+    }
+  });
+
   it("completes through connections that are cut at any byte", async () => {
     const file = await randomFile(join(tempDir(), "clip.mp4"), 600 * KIB, 12);
     const alice = await startPeer("alice");
