@@ -1,6 +1,5 @@
-import { copyFile, mkdir, readFile } from "node:fs/promises";
+import { copyFile, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import writeFileAtomic from "write-file-atomic";
 import * as z from "zod";
 import { isPeerId } from "../src/wire/trackerAddress";
 import { type Fingerprint, isFingerprint } from "../src/wire/types";
@@ -94,8 +93,8 @@ export class NamesFile implements NamePersistence {
     const text = encodeNames(this.#entries());
     if (text === this.#written) return;
     try {
-      await writeFileAtomic(join(this.folder, FILE), text, { encoding: "utf8", mode: 0o600 });
-      await writeFileAtomic(join(this.folder, COPY), text, { encoding: "utf8", mode: 0o600 });
+      await replaceFile(join(this.folder, FILE), text);
+      await replaceFile(join(this.folder, COPY), text);
       this.#written = text;
     } catch (error) {
       // The names stay in memory and are written with the next change; peers are served meanwhile.
@@ -121,5 +120,23 @@ export class NamesFile implements NamePersistence {
       );
     }
     return read;
+  }
+}
+
+/** The new text or the old one, whatever happens; readable by its owner only. On a full disk the old one stays. */
+async function replaceFile(path: string, text: string): Promise<void> {
+  const half = `${path}.${process.pid}.tmp`;
+  try {
+    const file = await open(half, "w", 0o600);
+    try {
+      await file.writeFile(text, "utf8");
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(half, path);
+  } catch (error) {
+    await rm(half, { force: true });
+    throw error;
   }
 }

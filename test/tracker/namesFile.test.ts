@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Fingerprint } from "../../src/wire/types";
 import { NameBook } from "../../tracker/nameBook";
 import { decodeNames, encodeNames, NamesFile } from "../../tracker/namesFile";
 import type { NameEntry } from "../../tracker/store";
+import { smallDisk } from "../helpers/diskFull";
+import { skip } from "../helpers/skip";
 import { removeTempDir, tempDir } from "../helpers/tempDir";
 
 const key = (seed: number): Fingerprint => seed.toString(16).padStart(64, "0") as Fingerprint;
@@ -55,6 +57,29 @@ describe("The file of names", () => {
     assert.match(warnings[0] ?? "", /damaged/);
     const aside = readdirSync(folder).find((name) => name.includes(".damaged-"));
     assert.equal(readFileSync(join(folder, aside ?? ""), "utf8"), text.slice(0, text.length / 2));
+  });
+
+  it("keeps every name that was written before the disk was full", async function () {
+    const disk = smallDisk(1);
+    if ("reason" in disk) skip(this, disk.reason);
+    try {
+      const names = () => NameBook.open(new NamesFile(disk.path, (message) => warnings.push(message)), 1000);
+      const book = await names();
+      for (let seed = 1; seed <= 20; seed++) await book.claim(`peer-${seed}`, key(seed), seed, nobodyOnline);
+      for (let bytes = 1 << 19; bytes >= 1; bytes >>= 1) {
+        try {
+          appendFileSync(join(disk.path, "ballast"), Buffer.alloc(bytes));
+        } catch {
+          // No room for so much: half of it is tried next.
+        }
+      }
+      await book.claim("late", key(99), 99, nobodyOnline);
+      assert.match(warnings.join(), /could not be written/);
+      const again = await names();
+      assert.equal(again.size, 20);
+    } finally {
+      disk.remove();
+    }
   });
 
   it("still tells the names before the cut when its copy is gone too", () => {
