@@ -1,5 +1,4 @@
 /** Keeps trackers and the catalogue told of what is shared: signs records, renews them before they expire, withdraws them. */
-import { fromHex } from "../wire/bytes";
 import { MAX_RECORD_LIFETIME_MS } from "../wire/constants";
 import { toErrorInfo } from "../wire/errors";
 import { parseRecord, signRecord, type VideoRecord } from "../wire/records";
@@ -151,9 +150,4 @@ export class Publisher {
       identity.spki,
     );
   }
-}
-
-/** First 20 bytes of the id, in hex: what handshakes carry. */
-export function shortHash(id: string): string {
-  return Buffer.from(fromHex(id).subarray(0, 20)).toString("hex");
 }

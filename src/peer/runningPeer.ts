@@ -19,7 +19,7 @@ import { RateLimiter } from "./net/rateLimiter";
 import { dialPlain, dialTls } from "./net/tlsTransport";
 import { readHandshake } from "./net/wireHandshake";
 import { PeerFinder } from "./peerFinder";
-import { Publisher, shortHash } from "./publisher";
+import { Publisher } from "./publisher";
 import type { PeerStatus } from "./status";
 import { FolderLock } from "./storage/folderLock";
 import { Library } from "./storage/library";
@@ -269,7 +269,7 @@ export class RunningPeer implements Engine {
       client.onDidAcknowledge(() => this.onAcknowledged());
       client.onDidRefuse((id, error) => this.onRefused(id, error));
       client.onDidRequestCallback(({ id, fingerprint, host, port }) => {
-        const runtime = this.findByHash(shortHash(id));
+        const runtime = this.findByHash(id);
         if (runtime?.allows({ transport: "tls" }) && port > 0) {
           void runtime.callBack({ fingerprint, host, port, transport: "tls" }).catch(() => undefined);
         }

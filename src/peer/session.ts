@@ -17,7 +17,16 @@ import { createIdentityKey, loadIdentity } from "./identity";
 import { copiesFolder } from "./importQueue";
 import { RunningPeer } from "./runningPeer";
 import { Snapshots } from "./snapshots";
-import type { Audience, NetworkPage, NetworkQuery, PeerStatus, PeersPage, Snapshot, TaskStatus } from "./status";
+import {
+  type Audience,
+  type NetworkPage,
+  type NetworkQuery,
+  type PeerStatus,
+  type PeersPage,
+  type Snapshot,
+  STOPPED_PEER,
+  type TaskStatus,
+} from "./status";
 import { copyFile } from "./storage/copyFile";
 import { safeFileName, uniquePath } from "./storage/fileNames";
 import { HashTree } from "./storage/hashTree";
@@ -27,21 +36,9 @@ import type { DownloadResult, VideoRuntime } from "./videoRuntime";
 
 const RELEASE_TIMEOUT_MS = 3_000;
 
-const STOPPED: PeerStatus = {
-  state: "stopped",
-  peerId: "",
-  fingerprint: "",
-  port: 0,
-  addresses: [],
-  trackers: [],
-  downRate: 0,
-  upRate: 0,
-  connections: 0,
-};
-
 export class Session implements PeerService {
   private running: RunningPeer | undefined;
-  private status: PeerStatus = STOPPED;
+  private status: PeerStatus = STOPPED_PEER;
   private readonly tasks = new Map<string, { status: TaskStatus; abort: AbortController }>();
   private readonly snapshots = new Snapshots(systemClock, () => this.takeSnapshot());
   private turning: Promise<unknown> = Promise.resolve();
@@ -58,12 +55,12 @@ export class Session implements PeerService {
   start(config: PeerConfig): Promise<PeerStatus> {
     return this.inTurn(async () => {
       if (this.running) throw new StreamletError("invalid-argument", "A profile is running already: stop it first.");
-      this.status = { ...STOPPED, state: "starting", peerId: config.peerId };
+      this.status = { ...STOPPED_PEER, state: "starting", peerId: config.peerId };
       this.snapshots.changed();
       try {
         this.running = await RunningPeer.start(config, () => this.snapshots.changed());
       } catch (error) {
-        this.status = STOPPED;
+        this.status = STOPPED_PEER;
         this.snapshots.changed();
         throw error;
       }
@@ -76,7 +73,7 @@ export class Session implements PeerService {
     return this.inTurn(async () => {
       const { running } = this;
       this.running = undefined;
-      this.status = STOPPED;
+      this.status = STOPPED_PEER;
       for (const task of this.tasks.values()) task.abort.abort();
       await running?.stop();
       this.snapshots.flush();

@@ -34,6 +34,19 @@ export interface PeerStatus {
   connections: number;
 }
 
+/** What is shown of a peer that does not run. */
+export const STOPPED_PEER: PeerStatus = {
+  state: "stopped",
+  peerId: "",
+  fingerprint: "",
+  port: 0,
+  addresses: [],
+  trackers: [],
+  downRate: 0,
+  upRate: 0,
+  connections: 0,
+};
+
 /**
  * - hashing: an upload that is being imported (progress in `bytesDone`)
  * - ready: whole and on disk

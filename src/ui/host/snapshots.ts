@@ -1,20 +1,10 @@
 /** What is shown while the engine has not said anything. */
-import type { Snapshot } from "../../peer/status";
+import { type Snapshot, STOPPED_PEER } from "../../peer/status";
 import type { HostState, ProfileFields } from "../../rpc/window";
 
 export function stoppedSnapshot(): Snapshot {
   return {
-    peer: {
-      state: "stopped",
-      peerId: "",
-      fingerprint: "",
-      port: 0,
-      addresses: [],
-      trackers: [],
-      downRate: 0,
-      upRate: 0,
-      connections: 0,
-    },
+    peer: STOPPED_PEER,
     videos: [],
     tasks: [],
     networkRevision: 0,
