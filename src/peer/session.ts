@@ -5,7 +5,14 @@
 import { randomBytes } from "node:crypto";
 import { rm, stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, resolve, sep } from "node:path";
-import type { DownloadRequest, ManualConnection, PeerConfig, PeerService, UploadRequest } from "../rpc/peerService";
+import type {
+  DownloadRequest,
+  Limits,
+  ManualConnection,
+  PeerConfig,
+  PeerService,
+  UploadRequest,
+} from "../rpc/peerService";
 import { fromHex } from "../wire/bytes";
 import { MAX_DESCRIPTION_CHARS, MAX_TITLE_CHARS } from "../wire/constants";
 import { StreamletError } from "../wire/errors";
@@ -19,6 +26,10 @@ import { RunningPeer } from "./runningPeer";
 import { Snapshots } from "./snapshots";
 import {
   type Audience,
+  type ChatPage,
+  type Check,
+  type Contact,
+  type MediaTools,
   type NetworkPage,
   type NetworkQuery,
   type PeerStatus,
@@ -26,6 +37,8 @@ import {
   type Snapshot,
   STOPPED_PEER,
   type TaskStatus,
+  type Thumbnail,
+  type VideoDetails,
 } from "./status";
 import { copyFile } from "./storage/copyFile";
 import { safeFileName, uniquePath } from "./storage/fileNames";
@@ -163,13 +176,13 @@ export class Session implements PeerService {
     peer.sharingChanged();
   }
 
-  async saveCopy(key: string, destination: string, options: { force: boolean }): Promise<void> {
+  async saveCopy(key: string, destination: string, options: { force: boolean; taskId?: string }): Promise<void> {
     const { entry } = this.runtime(key);
     if (entry.state !== "ready") {
       throw new StreamletError("file-missing", "Only a whole video can be saved: wait until the download is done.");
     }
     const abort = new AbortController();
-    const id = randomBytes(8).toString("hex");
+    const id = options.taskId ?? randomBytes(8).toString("hex");
     const status: TaskStatus = { id, kind: "save", title: entry.title, done: 0, total: entry.size };
     this.tasks.set(id, { status, abort });
     try {
@@ -373,7 +386,52 @@ export class Session implements PeerService {
     for (const [key, control] of this.peer().controls) if (key === fingerprint) control.close("disconnected");
   }
 
-  async setLimits(limits: { uploadLimit: number; downloadLimit: number }): Promise<void> {
+  // --- people -----------------------------------------------------------------------------------------------------------
+
+  async addFriend(_contact: string, _peerId?: string): Promise<Contact> {
+    throw notBuilt();
+  }
+  async removeFriend(_fingerprint: string): Promise<void> {
+    throw notBuilt();
+  }
+  async block(_fingerprint: string, _peerId?: string): Promise<void> {
+    throw notBuilt();
+  }
+  async unblock(_fingerprint: string): Promise<void> {
+    throw notBuilt();
+  }
+  async sendChat(_fingerprint: string, _text: string): Promise<{ id: string }> {
+    throw notBuilt();
+  }
+  async chatHistory(_fingerprint: string, _page: { before?: string; limit: number }): Promise<ChatPage> {
+    throw notBuilt();
+  }
+  async markChatRead(_fingerprint: string): Promise<void> {
+    throw notBuilt();
+  }
+  async deleteChat(_fingerprint: string): Promise<void> {
+    throw notBuilt();
+  }
+
+  // --- looks ------------------------------------------------------------------------------------------------------------
+
+  async thumbnail(_of: { key?: string; id?: string }): Promise<Thumbnail | null> {
+    throw notBuilt();
+  }
+  async details(_id: string): Promise<VideoDetails> {
+    throw notBuilt();
+  }
+  async torrentFile(_key: string): Promise<{ fileName: string; data: string }> {
+    throw notBuilt();
+  }
+  async mediaTools(): Promise<MediaTools> {
+    throw notBuilt();
+  }
+  async diagnose(): Promise<Check[]> {
+    throw notBuilt();
+  }
+
+  async setLimits(limits: Limits): Promise<void> {
     this.peer().uploadLimiter.setRate(limits.uploadLimit);
     this.peer().downloadLimiter.setRate(limits.downloadLimit);
   }
@@ -438,6 +496,9 @@ export class Session implements PeerService {
       networkRevision: peer?.catalog.revision ?? 0,
       peersRevision: peer?.catalog.peersRevision ?? 0,
       networkKnown: peer?.catalog.known ?? false,
+      contacts: [],
+      chats: [],
+      chatRevision: 0,
       unreachable: peer ? [...peer.runtimes.values()].some((runtime) => runtime.unreachable) : false,
     };
   }
@@ -448,6 +509,10 @@ export class Session implements PeerService {
     this.turning = next.catch(() => undefined);
     return next;
   }
+}
+
+function notBuilt(): StreamletError {
+  return new StreamletError("internal", "This is not built yet.");
 }
 
 function notRunning(): StreamletError {

@@ -48,6 +48,7 @@ export const STOPPED_PEER: PeerStatus = {
 };
 
 /**
+ * - optimising: a smaller copy of an upload is being made with ffmpeg (progress in `bytesDone` of `size`); hashing follows
  * - hashing: an upload that is being imported (progress in `bytesDone`)
  * - ready: whole and on disk
  * - downloading, paused: obtained from the network, not yet whole
@@ -56,6 +57,7 @@ export const STOPPED_PEER: PeerStatus = {
  * - fileMissing, fileChanged: the file that it refers to is gone or is not what was shared
  */
 export type VideoState =
+  | "optimising"
   | "hashing"
   | "ready"
   | "downloading"
@@ -81,6 +83,12 @@ export interface LibraryVideo {
   duration?: number;
   width?: number;
   height?: number;
+  /** e.g. `mp4`; absent when unknown. */
+  container?: string;
+  /** As in RFC 6381, e.g. `avc1.64001f, mp4a.40.2`. */
+  codecs?: string;
+  /** `PeerService.thumbnail` has a picture for it. */
+  hasThumbnail: boolean;
   audience: Audience;
   /** True while it is offered to others (published and the profile running). */
   shared: boolean;
@@ -111,6 +119,13 @@ export interface NetworkVideo {
   duration?: number;
   width?: number;
   height?: number;
+  container?: string;
+  codecs?: string;
+  hasThumbnail: boolean;
+  /** Its owner is pinned as a friend. */
+  friend: boolean;
+  /** Its owner bears the name of a friend under another key. */
+  impostor: boolean;
   audience: Audience;
   /** Peers that hold all or some of it, oneself included. */
   sources: number;
@@ -125,6 +140,13 @@ export interface NetworkQuery {
   text?: string;
   /** Only of this owner. */
   owner?: Fingerprint;
+  /** Seconds, both inclusive. Videos of unknown duration match neither bound. */
+  minDuration?: number;
+  maxDuration?: number;
+  /** Pixels, e.g. 720. Videos of unknown resolution do not match. */
+  minHeight?: number;
+  /** Only videos whose owner is a friend. */
+  friendsOnly?: boolean;
   sort?: "newest" | "name" | "size" | "sources";
   /** First `limit` of the sorted, filtered list; 1 to 10000. */
   limit: number;
@@ -145,6 +167,113 @@ export interface NetworkPeer {
   /** A control connection is open to it. */
   connected: boolean;
   onlineSince: number;
+  /** Pinned as a friend. */
+  friend: boolean;
+  blocked: boolean;
+  /** Bears the name of a friend under another key: not who it says. */
+  impostor: boolean;
+  /** Somebody else who is online bears the same name (compared without case). */
+  sameName: boolean;
+}
+
+/** Somebody whose key is pinned: a friend, or a person who is kept out. */
+export interface Contact {
+  fingerprint: Fingerprint;
+  kind: "friend" | "blocked";
+  /** Display name: as it was when pinned, renewed whenever that key introduces itself. "" = not yet known. */
+  peerId: string;
+  addedAt: number;
+  online: boolean;
+  /** A control connection is open. */
+  connected: boolean;
+  /** When they were last seen online; absent = never. */
+  lastSeen?: number;
+  /** Last known address. */
+  host?: string;
+  port?: number;
+}
+
+/** One conversation, as lists show it. */
+export interface ChatSummary {
+  fingerprint: Fingerprint;
+  peerId: string;
+  /** Messages of theirs that were not yet shown. */
+  unread: number;
+  lastAt: number;
+  /** Messages of one's own that still wait for delivery. */
+  waiting: number;
+}
+
+export interface ChatMessage {
+  /** Unique within the conversation. */
+  id: string;
+  from: "me" | "them";
+  /** Plain text of a stranger, cleaned of what may not be shown; line breaks stay. */
+  text: string;
+  /** As the sender's clock says, but never in the future of this one. */
+  sentAt: number;
+  /** waiting: not yet taken by the other side. Theirs are always delivered. */
+  state: "waiting" | "delivered";
+}
+
+export interface ChatPage {
+  /** Oldest first. */
+  messages: ChatMessage[];
+  /** There are older ones. */
+  more: boolean;
+}
+
+export interface Thumbnail {
+  type: "image/jpeg" | "image/webp";
+  /** base64, at most 16 KiB of image, header checked: at most 640 x 640 pixels. */
+  data: string;
+}
+
+/** One peer that gives or takes a video. */
+export interface VideoSource {
+  /** Display name; "" for a plain BitTorrent peer. */
+  peerId: string;
+  fingerprint: Fingerprint | "";
+  /** Name and version of its program, where it says so. */
+  client: string;
+  address: string;
+  transport: "tls" | "plain";
+  /** 0 to 1. */
+  have: number;
+  downRate: number;
+  upRate: number;
+}
+
+export interface VideoDetails {
+  id: VideoId;
+  piecesRoot?: string;
+  pieceLength?: number;
+  pieceCount: number;
+  /** Which pieces are here: base64 of a bitfield (BEP 3 order), absent where nothing of it is here. */
+  have?: string;
+  /** How many connected sources have each piece, at most 255 each: base64, one byte a piece; absent without a swarm. */
+  availability?: string;
+  /** Connected ones. */
+  sources: VideoSource[];
+}
+
+/** One finding of the connection doctor. */
+export interface Check {
+  id: "port" | "airplay" | "addresses" | "firewall" | "tracker" | "clock" | "reach" | "disk" | "ffmpeg";
+  /** What was looked at, where there are several: the tracker's address. */
+  subject?: string;
+  state: "ok" | "warning" | "problem" | "skipped";
+  /** Stable word for the sentence and the one fix that `src/ui` shows. */
+  reason: string;
+  /** Facts for the sentence: port, address, seconds ... */
+  data?: Record<string, string | number | boolean>;
+}
+
+/** What ffmpeg on this machine can do. */
+export interface MediaTools {
+  /** Absolute path; undefined: not found. */
+  ffmpeg?: string;
+  version?: string;
 }
 
 export interface PeersPage {
@@ -152,7 +281,7 @@ export interface PeersPage {
   total: number;
 }
 
-/** A running job that is not a download: saving a copy to the device. */
+/** A running job that is not a video of the library: saving a copy to the device. */
 export interface TaskStatus {
   id: string;
   kind: "save";
@@ -170,6 +299,12 @@ export interface Snapshot {
   peersRevision: number;
   /** True once some tracker or connected peer has answered since the start. */
   networkKnown: boolean;
+  /** Friends and blocked people, by name; bounded (contacts.ts). */
+  contacts: Contact[];
+  /** Conversations, latest first; bounded (chatStore.ts). */
+  chats: ChatSummary[];
+  /** Grows when `chatHistory` of some conversation may answer something else. */
+  chatRevision: number;
   /** True where a download waits because neither side can be reached from outside. */
   unreachable: boolean;
 }

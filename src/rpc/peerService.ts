@@ -1,5 +1,29 @@
 /** Contract between the engine (worker thread) and everything that shows it: the owner window, follower windows. */
-import type { Audience, NetworkPage, NetworkQuery, PeerStatus, PeersPage, Snapshot } from "../peer/status";
+import type {
+  Audience,
+  ChatPage,
+  Check,
+  Contact,
+  MediaTools,
+  NetworkPage,
+  NetworkQuery,
+  PeerStatus,
+  PeersPage,
+  Snapshot,
+  Thumbnail,
+  VideoDetails,
+} from "../peer/status";
+
+/** What can be changed while a peer runs. 0 = no limit (rates, quota) or the default (counts). */
+export interface Limits {
+  /** Bytes per second. */
+  uploadLimit: number;
+  downloadLimit: number;
+  maxConnections: number;
+  uploadSlots: number;
+  /** Bytes. */
+  diskQuota: number;
+}
 
 export interface PeerConfig {
   /** 1-32 characters, letters, digits, `_`, `-`, `.` */
@@ -20,6 +44,14 @@ export interface PeerConfig {
   uploadLimit?: number;
   downloadLimit?: number;
   copyOnUpload?: boolean;
+  /** Open wire connections in all; 0 or absent = the default of limits.ts. */
+  maxConnections?: number;
+  /** Peers that are served at a time, in all; 0 or absent = the default. */
+  uploadSlots?: number;
+  /** Bytes that obtained videos may take on disk; 0 or absent = unlimited. */
+  diskQuota?: number;
+  /** Absolute path of ffmpeg; absent: the one on the PATH, if any. */
+  ffmpegPath?: string;
   /** Peers to connect to by hand at start, host:port. */
   connect?: string[];
 }
@@ -31,6 +63,10 @@ export interface UploadRequest {
   audience: Audience;
   /** Offer it to others as soon as it is hashed. */
   share: boolean;
+  /** A picture of it (the form made it): base64 of a WebP or JPEG of at most 16 KiB. Otherwise ffmpeg makes one, when it is there. */
+  thumbnail?: string;
+  /** Shares a smaller copy (H.264/AAC, fast start) instead of the file; needs ffmpeg. Value: height in pixels. */
+  optimise?: 720 | 1080;
 }
 
 export interface DownloadRequest {
@@ -69,8 +105,15 @@ export interface PeerService {
   /** Takes it out of the library; `deleteFile` also removes a downloaded file (never one referenced in place). */
   remove(key: string, options: { deleteFile: boolean }): Promise<void>;
   /** Copies a whole video to `destination`, visible as a task; `cancelTask` stops it and removes the half copy. */
-  saveCopy(key: string, destination: string, options: { force: boolean }): Promise<void>;
+  saveCopy(key: string, destination: string, options: { force: boolean; taskId?: string }): Promise<void>;
   cancelTask(id: string): Promise<void>;
+  /** Its picture: of the library entry `key`, else of the newest record of `id`. Null: none, or not a usable one. */
+  thumbnail(of: { key?: string; id?: string }): Promise<Thumbnail | null>;
+  /** Sources and pieces of a video of the network or the library. Errors: unknown-video. */
+  details(id: string): Promise<VideoDetails>;
+  /** The .torrent file of a public video. Errors: unknown-video, invalid-argument (not public, or not hashed yet). */
+  torrentFile(key: string): Promise<{ fileName: string; data: string }>;
+  mediaTools(): Promise<MediaTools>;
 
   /** Starts (or resumes) a download. Errors: unknown-video, bad-link, file-exists, no-sources ... */
   download(request: DownloadRequest): Promise<{ key: string }>;
@@ -87,7 +130,27 @@ export interface PeerService {
   connect(address: string): Promise<ManualConnection>;
   disconnect(fingerprint: string): Promise<void>;
 
-  setLimits(limits: { uploadLimit: number; downloadLimit: number }): Promise<void>;
+  /**
+   * Pins a key as a friend's. @param contact fingerprint or fingerprint@host:port (contact.ts). Idempotent: a name or address that
+   * is given replaces the old one. Ends a block. Errors: invalid-argument (malformed, oneself), too-many.
+   */
+  addFriend(contact: string, peerId?: string): Promise<Contact>;
+  /** Takes effect at once: connections for friends' videos are closed in mid-download. Idempotent. */
+  removeFriend(fingerprint: string): Promise<void>;
+  /** Ends friendship and all connections; nothing of that key is taken or shown until `unblock`. */
+  block(fingerprint: string, peerId?: string): Promise<void>;
+  unblock(fingerprint: string): Promise<void>;
+
+  /** Resolves when the message is safe on disk; it is delivered as soon as a connection allows. Errors: invalid-argument, too-many. */
+  sendChat(fingerprint: string, text: string): Promise<{ id: string }>;
+  /** The newest `limit` messages, or those before the message `before`. limit 1 to 200. */
+  chatHistory(fingerprint: string, page: { before?: string; limit: number }): Promise<ChatPage>;
+  markChatRead(fingerprint: string): Promise<void>;
+  deleteChat(fingerprint: string): Promise<void>;
+
+  setLimits(limits: Limits): Promise<void>;
+  /** Tests what has to work for people to reach each other; at most 10 s. */
+  diagnose(): Promise<Check[]>;
   /** Releases the name at the trackers (best effort, 3 s), stops, and deletes `dataDir`. Works without a running engine. */
   deleteData(config: PeerConfig): Promise<void>;
 }

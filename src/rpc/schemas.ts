@@ -38,17 +38,35 @@ const config = z.object({
   downloadLimit: rate.optional(),
   copyOnUpload: z.boolean().optional(),
   connect: addresses.optional(),
+  maxConnections: rate.optional(),
+  uploadSlots: rate.optional(),
+  diskQuota: rate.optional(),
+  ffmpegPath: text.optional(),
 });
+
+const fingerprint = z.string().regex(/^[0-9a-f]{64}$/);
+/** base64 of 16 KiB. */
+const MAX_THUMBNAIL_CHARS = 21_848;
+/** Before cleaning and the limit of chat.ts; anything longer is no message. */
+const MAX_CHAT_TEXT = 100_000;
 
 const engine = {
   upload: z.tuple([
-    z.object({ path: text.min(1), title: text.optional(), description: text.optional(), audience, share: z.boolean() }),
+    z.object({
+      path: text.min(1),
+      title: text.optional(),
+      description: text.optional(),
+      audience,
+      share: z.boolean(),
+      thumbnail: z.string().max(MAX_THUMBNAIL_CHARS).optional(),
+      optimise: z.union([z.literal(720), z.literal(1080)]).optional(),
+    }),
   ]),
   share: z.tuple([key, audience]),
   unshare: z.tuple([key]),
   editInfo: z.tuple([key, z.object({ title: text, description: text })]),
   remove: z.tuple([key, z.object({ deleteFile: z.boolean() })]),
-  saveCopy: z.tuple([key, text.min(1), z.object({ force: z.boolean() })]),
+  saveCopy: z.tuple([key, text.min(1), z.object({ force: z.boolean(), taskId: key.optional() })]),
   cancelTask: z.tuple([key]),
   download: z.tuple([z.object({ source: text.min(1), out: text.optional(), force: z.boolean().optional() })]),
   pause: z.tuple([key]),
@@ -63,6 +81,10 @@ const engine = {
         .regex(/^[0-9a-f]{64}$/)
         .transform((value) => value as never)
         .optional(),
+      minDuration: rate.optional(),
+      maxDuration: rate.optional(),
+      minHeight: rate.optional(),
+      friendsOnly: z.boolean().optional(),
       sort: z.enum(["newest", "name", "size", "sources"]).optional(),
       limit: z.number().int().min(1).max(MAX_PAGE),
     }),
@@ -71,6 +93,26 @@ const engine = {
   refresh: none,
   connect: z.tuple([text.min(1)]),
   disconnect: z.tuple([key]),
+  thumbnail: z.tuple([z.object({ key: key.optional(), id: key.optional() })]),
+  details: z.tuple([key]),
+  torrentFile: z.tuple([key]),
+  mediaTools: none,
+  // JSON has no undefined: an argument that was left out may arrive as null.
+  addFriend: z.union([
+    z.tuple([text.min(1)]),
+    z.tuple([text.min(1), peerId.nullish().transform((name) => name ?? undefined)]),
+  ]),
+  removeFriend: z.tuple([fingerprint]),
+  block: z.union([
+    z.tuple([fingerprint]),
+    z.tuple([fingerprint, peerId.nullish().transform((name) => name ?? undefined)]),
+  ]),
+  unblock: z.tuple([fingerprint]),
+  sendChat: z.tuple([fingerprint, z.string().max(MAX_CHAT_TEXT)]),
+  chatHistory: z.tuple([fingerprint, z.object({ before: key.optional(), limit: z.number().int().min(1).max(200) })]),
+  markChatRead: z.tuple([fingerprint]),
+  deleteChat: z.tuple([fingerprint]),
+  diagnose: none,
 };
 
 /** Calls that the worker thread answers. */
@@ -80,7 +122,15 @@ export const PEER_SCHEMAS: Schemas<PeerService> = {
   start: z.tuple([config]),
   stop: none,
   snapshot: none,
-  setLimits: z.tuple([z.object({ uploadLimit: rate, downloadLimit: rate })]),
+  setLimits: z.tuple([
+    z.object({
+      uploadLimit: rate,
+      downloadLimit: rate,
+      maxConnections: rate,
+      uploadSlots: rate,
+      diskQuota: rate,
+    }),
+  ]),
   deleteData: z.tuple([config]),
 };
 

@@ -7,7 +7,7 @@ import type { ErrorInfo } from "../wire/errors";
 import type { ManualConnection, PeerService } from "./peerService";
 
 /** Changes whenever an older window could misunderstand a newer one (the extension was updated while windows were open). */
-export const WINDOW_PROTOCOL_VERSION = 1;
+export const WINDOW_PROTOCOL_VERSION = 2;
 
 /** What is kept of a profile in `globalState`. Its private key is in SecretStorage, its library in its data folder. */
 export interface Profile {

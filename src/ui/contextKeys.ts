@@ -11,7 +11,7 @@ const USUAL_TRACKER_PORT = 6000;
 export class ContextUpdater {
   private readonly sent = new Map<ContextKey, unknown>();
 
-  update(state: HostState, { searching }: { searching: boolean }): void {
+  update(state: HostState, { searching, filtering }: { searching: boolean; filtering: boolean }): void {
     const phase = phaseOf(state);
     const { trackers } = state.snapshot.peer;
     this.set("streamlet.phase", phase);
@@ -23,6 +23,7 @@ export class ContextUpdater {
     const addresses = trackers.map((tracker) => tracker.address);
     this.set("streamlet.localTracker", addresses.length === 1 && localTrackerPort(addresses) === USUAL_TRACKER_PORT);
     this.set("streamlet.searching", searching);
+    this.set("streamlet.filtering", filtering);
   }
 
   private set<K extends ContextKey>(key: K, value: ContextKeys[K]): void {

@@ -52,8 +52,25 @@ export const COMMANDS = [
   "streamlet.connectPeer",
   "streamlet.disconnect",
   "streamlet.copyFingerprint",
+  // details and filters
+  "streamlet.showDetails",
+  "streamlet.filterNetwork",
+  "streamlet.clearFilters",
+  "streamlet.saveTorrentFile",
+  // people
+  "streamlet.addFriend",
+  "streamlet.addFriendByContact",
+  "streamlet.removeFriend",
+  "streamlet.blockPeer",
+  "streamlet.unblockPeer",
+  "streamlet.copyContact",
+  "streamlet.browseVideos",
+  "streamlet.openChat",
   // the rest
   "streamlet.openSettings",
+  "streamlet.openNativeSettings",
+  "streamlet.connectionDoctor",
+  "streamlet.openWalkthrough",
   "streamlet.showActions",
   "streamlet.showLog",
 ] as const;
@@ -90,6 +107,8 @@ export interface ContextKeys {
   /** The profile's only tracker is the default one of this computer, so that a sentence can name it. */
   "streamlet.localTracker": boolean;
   "streamlet.searching": boolean;
+  /** A filter of the Network view is on. */
+  "streamlet.filtering": boolean;
 }
 export type ContextKey = keyof ContextKeys;
 export const CONTEXT_KEYS = [
@@ -98,6 +117,7 @@ export const CONTEXT_KEYS = [
   "streamlet.networkState",
   "streamlet.localTracker",
   "streamlet.searching",
+  "streamlet.filtering",
 ] as const satisfies readonly ContextKey[];
 
 /** By extension, as product.md lists them; whether the content is a video is for the engine to say. */

@@ -94,6 +94,13 @@ const SENTENCES: Record<ErrorCode, Sentence> = {
   "file-exists": ({ path }) => l10n.t("{0} exists already. Choose another name.", fileName(path)),
   "file-unreadable": ({ path }) => l10n.t("{0} cannot be read. Check its permissions.", fileName(path)),
   "disk-full": () => l10n.t("The disk is full. Make room and choose Resume; what has arrived is kept."),
+  "quota-exceeded": () =>
+    l10n.t(
+      "The download would exceed the disk quota for downloads. Raise the quota in the settings, or delete videos that you do not need.",
+    ),
+  "ffmpeg-missing": () =>
+    l10n.t("ffmpeg was not found. Install it, or name its path in the settings, or share the video as it is."),
+  "ffmpeg-failed": asTold,
   "write-failed": asTold,
   "no-sources": () => l10n.t("Nobody who has this video is online. The download goes on as soon as somebody is."),
   "bad-block": () => l10n.t("A peer sent wrong data; it was thrown away and the peer is banned."),

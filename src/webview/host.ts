@@ -1,3 +1,4 @@
+import type { AppearanceMessage } from "../rpc/page";
 import { dispatchMessage, type MessageHandlers, type WebviewMessage } from "../rpc/webviewMessages";
 
 /** The extension host as a page sees it. */
@@ -14,10 +15,19 @@ export function connectToHost<In extends WebviewMessage, Out extends WebviewMess
 ): Host<Out, State> {
   const api = acquireVsCodeApi<State>();
   // Only the extension host can post here: the page's content security policy lets no frame in.
-  window.addEventListener("message", (event: MessageEvent<In>) => dispatchMessage(handlers, event.data));
+  window.addEventListener("message", (event: MessageEvent<In | AppearanceMessage>) => {
+    const message = event.data;
+    if (message.type === "appearance") applyAppearance(message as AppearanceMessage);
+    else dispatchMessage(handlers, message as In);
+  });
   return {
     send: (message) => api.postMessage(message),
     state: api.getState(),
     saveState: (state) => void api.setState(state),
   };
+}
+
+function applyAppearance({ theme, format }: AppearanceMessage): void {
+  document.documentElement.dataset.theme = theme;
+  document.documentElement.dataset.format = format;
 }

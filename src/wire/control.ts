@@ -5,7 +5,7 @@
  */
 import * as z from "zod";
 import { utf8Decode, utf8Encode } from "./bytes";
-import { MAX_RECORD_BYTES } from "./constants";
+import { MAX_GRANT_BYTES, MAX_RECORD_BYTES } from "./constants";
 import { StreamletError } from "./errors";
 import { isPeerId, MAX_PEER_ID_CHARS } from "./trackerAddress";
 import { MAX_CURSOR_CHARS, MAX_QUERY_TEXT_CHARS } from "./trackerMessages";
@@ -27,12 +27,24 @@ export const MAX_REASON_CHARS = 200;
 /** base64 of the largest record. */
 const MAX_RECORD_CHARS = Math.ceil(MAX_RECORD_BYTES / 3) * 4;
 
+/** base64 of the largest grant. */
+const MAX_GRANT_CHARS = Math.ceil(MAX_GRANT_BYTES / 3) * 4;
+/** Unicode code points of one chat message: as UTF-8 in JSON it fits into a frame that nobody asked for. */
+export const MAX_CHAT_CHARS = 8_000;
+const MAX_CHAT_ID_CHARS = 32;
+
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 /** Stable words, as ERROR_CODES has them; others than we know are let through. */
 const CODE = /^[a-z][a-z-]{0,39}$/;
 
 const requestId = z.number().int().min(1).max(0x7fff_ffff);
 const fingerprint = z.custom<Fingerprint>((v) => typeof v === "string" && isFingerprint(v), "not a fingerprint");
+
+const chatId = z
+  .string()
+  .min(1)
+  .max(MAX_CHAT_ID_CHARS)
+  .regex(/^[A-Za-z0-9_-]+$/);
 
 const hello = z.object({
   type: z.literal("hello"),
@@ -59,6 +71,11 @@ const answer = z.object({
   id: requestId,
   /** Signed video records, base64. Not yet verified. */
   records: z.array(z.string().max(MAX_RECORD_CHARS).regex(BASE64)).max(MAX_ANSWER_RECORDS),
+  /**
+   * Grants (records.ts) for those of `records` whose audience is friends: base64, made out to whoever asked. In any order, and
+   * only for videos of whoever answers.
+   */
+  grants: z.array(z.string().max(MAX_GRANT_CHARS).regex(BASE64)).max(MAX_ANSWER_RECORDS).optional(),
   /** How many match in all. */
   total: z.number().int().min(0).max(MAX_TOTAL),
   /** Absent on the last page. */
@@ -72,6 +89,19 @@ const controlMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("refused"), id: requestId, code: z.string().regex(CODE) }),
   /** What a catalogue query answers may be another one now; at most one a second. */
   z.object({ type: z.literal("changed") }),
+  /** A line of a conversation; sent again until `chatTaken` with its id arrives. The text is a stranger's. */
+  z.object({
+    type: z.literal("chat"),
+    id: chatId,
+    text: z
+      .string()
+      .min(1)
+      .max(2 * MAX_CHAT_CHARS),
+    /** Milliseconds since the epoch, by the sender's clock. */
+    sentAt: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
+  }),
+  /** That message is safe on the receiver's disk (or was already: the same id twice is one message). */
+  z.object({ type: z.literal("chatTaken"), id: chatId }),
   z.object({ type: z.literal("ping") }),
   z.object({ type: z.literal("pong") }),
   /** The last message. The reason is for logs: text of a stranger. */

@@ -20,7 +20,12 @@ interface Manifest {
   capabilities: { untrustedWorkspaces: { restrictedConfigurations: string[] } };
 }
 
-const { contributes, capabilities } = JSON.parse(readFileSync(resolve("package.json"), "utf8")) as Manifest;
+const texts = JSON.parse(readFileSync(resolve("package.nls.json"), "utf8")) as Record<string, string>;
+const raw = readFileSync(resolve("package.json"), "utf8");
+/** package.json as VS Code reads it: each "%key%" replaced by its text. */
+const { contributes, capabilities } = JSON.parse(raw, (_, value) =>
+  typeof value === "string" && /^%.+%$/.test(value) ? (texts[value.slice(1, -1)] ?? "") : value,
+) as Manifest;
 const items = [...Object.values(contributes.menus).flat(), ...contributes.keybindings];
 const sorted = (list: Iterable<string>) => [...list].sort();
 
@@ -31,6 +36,12 @@ describe("package.json and the code", () => {
       assert.ok(title);
       assert.equal(category, "Streamlet");
     }
+  });
+
+  it("have a text for every key of package.json, and no text that nothing uses", () => {
+    const used = new Set([...raw.matchAll(/"%([^"%]+)%"/g)].map(([, key]) => key as string));
+    assert.deepEqual(sorted(used), sorted(Object.keys(texts)));
+    for (const [key, text] of Object.entries(texts)) assert.ok(text.trim(), key);
   });
 
   it("have the same views, in the container of the code", () => {

@@ -65,6 +65,7 @@ export type Extras = z.infer<typeof EXTRAS>;
 export const EXTRA_FIELDS = ["record", "grant", "thumbnail"] as const satisfies (keyof Extras)[];
 
 const STATES = [
+  "optimising",
   "hashing",
   "ready",
   "downloading",

@@ -40,6 +40,9 @@ interface TrackerDirectory {
   cancelSettled: () => void;
 }
 
+/** Who is a friend is for the contacts to say: the session adds it. */
+const UNKNOWN_PERSON = { friend: false, blocked: false, impostor: false, sameName: false } as const;
+
 /** Who is online: oneself, connected peers, and the directories of all trackers, by name. */
 export class DirectorySources {
   readonly #trackers = new Set<TrackerDirectory>();
@@ -176,10 +179,11 @@ export class DirectorySources {
       self: true,
       connected: false,
       onlineSince: this.#startedAt,
+      ...UNKNOWN_PERSON,
     });
     for (const [{ peer }, since] of this.#peers) {
       if (peer.fingerprint === self.fingerprint) continue;
-      merged.set(peer.fingerprint, { ...peer, self: false, connected: true, onlineSince: since });
+      merged.set(peer.fingerprint, { ...peer, self: false, connected: true, onlineSince: since, ...UNKNOWN_PERSON });
     }
     let total = 0;
     let complete = true;
@@ -189,7 +193,7 @@ export class DirectorySources {
       for (const peer of answer?.peers ?? []) {
         const known = merged.get(peer.fingerprint);
         if (known) known.onlineSince = Math.min(known.onlineSince, peer.onlineSince);
-        else merged.set(peer.fingerprint, { ...peer, self: false, connected: false });
+        else merged.set(peer.fingerprint, { ...peer, self: false, connected: false, ...UNKNOWN_PERSON });
       }
     }
     const peers = [...merged.values()].sort(

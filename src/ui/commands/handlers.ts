@@ -4,14 +4,28 @@ import type { App } from "../app";
 import type { Command } from "../contributions";
 import { COMMANDS } from "../contributions";
 import { report } from "../notify";
+import { chatCommands } from "./chat";
+import { detailsCommands } from "./details";
+import { filtersCommands } from "./filters";
+import { helpCommands } from "./help";
 import { libraryCommands } from "./library";
 import { networkCommands } from "./network";
+import { peopleCommands } from "./people";
 import { profileCommands } from "./profile";
 
 export type Handler = (app: App, args: unknown[]) => Promise<unknown>;
 export type Handlers<C extends Command> = Record<C, Handler>;
 
-const HANDLERS: Handlers<Command> = { ...profileCommands, ...libraryCommands, ...networkCommands };
+const HANDLERS: Handlers<Command> = {
+  ...profileCommands,
+  ...libraryCommands,
+  ...networkCommands,
+  ...detailsCommands,
+  ...filtersCommands,
+  ...peopleCommands,
+  ...chatCommands,
+  ...helpCommands,
+};
 
 export function registerCommands(app: App): Disposable {
   const registrations = COMMANDS.map((command) =>

@@ -32,7 +32,7 @@ const MAX_DESCRIPTION_CHARS = 4000;
 
 const isWhole = (video: LibraryVideo) => video.state === "ready";
 const isPartial = (video: LibraryVideo) =>
-  ["hashing", "downloading", "paused", "checking", "failed"].includes(video.state);
+  ["optimising", "hashing", "downloading", "paused", "checking", "failed"].includes(video.state);
 
 export const libraryCommands: Handlers<LibraryCommand> = {
   "streamlet.uploadVideo": uploadVideo,

@@ -21,6 +21,7 @@ type ProfileCommand =
   | "streamlet.useNextFreePort"
   | "streamlet.copyFingerprint"
   | "streamlet.openSettings"
+  | "streamlet.openNativeSettings"
   | "streamlet.showActions"
   | "streamlet.showLog";
 
@@ -35,9 +36,8 @@ export const profileCommands: Handlers<ProfileCommand> = {
   "streamlet.renewIdentity": (app) => profiles.renewIdentity(app),
   "streamlet.useNextFreePort": (app) => profiles.useNextFreePort(app),
   "streamlet.copyFingerprint": copyFingerprint,
-  "streamlet.openSettings": async ({ context }) => {
-    await commands.executeCommand("workbench.action.openSettings", `@ext:${context.extension.id}`);
-  },
+  "streamlet.openSettings": openNativeSettings,
+  "streamlet.openNativeSettings": openNativeSettings,
   "streamlet.showActions": showActions,
   "streamlet.showLog": async ({ log }) => log.show(),
 };
@@ -74,4 +74,8 @@ async function showActions(app: App): Promise<void> {
   const placeHolder = activeProfile(app)?.peerId ?? l10n.t("Streamlet");
   const picked = await window.showQuickPick(items, { placeHolder });
   if (picked) await commands.executeCommand(picked.command);
+}
+
+async function openNativeSettings({ context }: App): Promise<void> {
+  await commands.executeCommand("workbench.action.openSettings", `@ext:${context.extension.id}`);
 }

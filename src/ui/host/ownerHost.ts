@@ -25,7 +25,17 @@ export interface SecretStore {
   delete(key: string): Thenable<void>;
 }
 
-export type Preferences = Pick<PeerConfig, "downloadsDir" | "uploadLimit" | "downloadLimit" | "copyOnUpload">;
+export type Preferences = Pick<
+  PeerConfig,
+  | "downloadsDir"
+  | "uploadLimit"
+  | "downloadLimit"
+  | "copyOnUpload"
+  | "maxConnections"
+  | "uploadSlots"
+  | "diskQuota"
+  | "ffmpegPath"
+>;
 
 export interface Log {
   info(message: string): void;
@@ -78,6 +88,19 @@ const FORWARDED = [
   "queryNetwork",
   "queryPeers",
   "refresh",
+  "thumbnail",
+  "details",
+  "torrentFile",
+  "mediaTools",
+  "addFriend",
+  "removeFriend",
+  "block",
+  "unblock",
+  "sendChat",
+  "chatHistory",
+  "markChatRead",
+  "deleteChat",
+  "diagnose",
 ] as const satisfies readonly (keyof EngineMethods)[];
 
 /** Subfolders of a profile's folder that hold the user's videos; Reset Data leaves them. */
@@ -136,9 +159,15 @@ export class OwnerHost {
     await this.exclusive(async () => {
       const id = this.profiles.activeId;
       if (!id || !this.current.wanted || this.current.failure) return;
-      const { uploadLimit = 0, downloadLimit = 0 } = this.options.preferences();
+      const {
+        uploadLimit = 0,
+        downloadLimit = 0,
+        maxConnections = 0,
+        uploadSlots = 0,
+        diskQuota = 0,
+      } = this.options.preferences();
       if (restart) await this.start(id, 0);
-      else await this.engine?.service.setLimits({ uploadLimit, downloadLimit });
+      else await this.engine?.service.setLimits({ uploadLimit, downloadLimit, maxConnections, uploadSlots, diskQuota });
     });
   }
 

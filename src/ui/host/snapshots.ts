@@ -10,6 +10,9 @@ export function stoppedSnapshot(): Snapshot {
     networkRevision: 0,
     peersRevision: 0,
     networkKnown: false,
+    contacts: [],
+    chats: [],
+    chatRevision: 0,
     unreachable: false,
   };
 }

@@ -14,6 +14,8 @@ const SEPARATOR = " · ";
 export function describeVideo(video: LibraryVideo): string {
   const percent = formatPercent(video.bytesDone, video.size);
   switch (video.state) {
+    case "optimising":
+      return l10n.t("optimising {0}", percent);
     case "hashing":
       return l10n.t("preparing {0}", percent);
     case "checking":
@@ -50,6 +52,7 @@ function sharingText(video: LibraryVideo): string | undefined {
 
 export function iconOfVideo(video: LibraryVideo): ThemeIcon {
   switch (video.state) {
+    case "optimising":
     case "hashing":
     case "checking":
       return new ThemeIcon("sync~spin");
@@ -68,7 +71,7 @@ export function iconOfVideo(video: LibraryVideo): ThemeIcon {
   }
 }
 
-const PARTIAL: readonly VideoState[] = ["hashing", "downloading", "paused", "checking", "failed"];
+const PARTIAL: readonly VideoState[] = ["optimising", "hashing", "downloading", "paused", "checking", "failed"];
 
 /** Words that the menus in package.json test, in this order: video, origin, state, sharing, partial?, audience. */
 export function contextOfVideo(video: LibraryVideo): string {

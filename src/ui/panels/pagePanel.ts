@@ -1,0 +1,137 @@
+/** A page in an editor tab: its HTML, its security policy, its messages. What the page is for is its panel's own file. */
+import { randomBytes } from "node:crypto";
+import * as vscode from "vscode";
+import type * as z from "zod";
+import type { AppearanceMessage } from "../../rpc/page";
+import { dispatchMessage, type MessageHandlers, type WebviewMessage } from "../../rpc/webviewMessages";
+import { appearance, onDidChangeAppearance } from "./appearance";
+
+/** Random bytes of a nonce; 128 bits, as the CSP standard asks for. */
+const NONCE_BYTES = 16;
+
+/** Base names of dist/webview/<page>.js and .css. */
+export type PageName =
+  | "profilePanel"
+  | "uploadPanel"
+  | "editPanel"
+  | "detailsPanel"
+  | "chatPanel"
+  | "settingsPanel"
+  | "doctorPanel";
+
+export interface PagePanelOptions<In extends WebviewMessage> {
+  extensionUri: vscode.Uri;
+  viewType: string;
+  title: string;
+  page: PageName;
+  /** What the page may send: a webview is not trusted more than any other process. */
+  schema: z.ZodType<In>;
+  handlers: MessageHandlers<In>;
+  /** Folders besides the page's own whose files it may show. */
+  resourceRoots?: readonly vscode.Uri[];
+  /** Sources besides the page's own for its policy, e.g. `{ "media-src": "blob:" }`. `img-src` has `data:` anyway: pictures come as data. */
+  policy?: Readonly<Record<string, string>>;
+  /** Where the tab opens; the active column by default. */
+  column?: vscode.ViewColumn;
+}
+
+/**
+ * The page may be thrown away while its tab is hidden and made anew when it is shown: it then sends its first message again
+ * and keeps in its own state what must outlive that.
+ */
+export class PagePanel<Out extends WebviewMessage, In extends WebviewMessage> implements vscode.Disposable {
+  readonly panel: vscode.WebviewPanel;
+  private readonly subscriptions: vscode.Disposable[] = [];
+
+  constructor(options: PagePanelOptions<In>) {
+    const { extensionUri, title } = options;
+    const root = vscode.Uri.joinPath(extensionUri, "dist", "webview");
+    this.panel = vscode.window.createWebviewPanel(options.viewType, title, options.column ?? vscode.ViewColumn.Active, {
+      enableScripts: true,
+      localResourceRoots: [root, ...(options.resourceRoots ?? [])],
+    });
+    const media = vscode.Uri.joinPath(extensionUri, "media");
+    this.panel.iconPath = {
+      light: vscode.Uri.joinPath(media, "tab-light.svg"),
+      dark: vscode.Uri.joinPath(media, "tab-dark.svg"),
+    };
+    const { webview } = this.panel;
+    this.subscriptions.push(
+      webview.onDidReceiveMessage((message) => dispatchMessage(options.handlers, options.schema.parse(message))),
+      onDidChangeAppearance((next) => {
+        const message: AppearanceMessage = { type: "appearance", ...next };
+        void webview.postMessage(message);
+      }),
+      this.panel.onDidDispose(() => vscode.Disposable.from(...this.subscriptions).dispose()),
+    );
+    webview.html = pageHtml(webview, root, options);
+    // A hidden page is made anew from this HTML: it must be of the look of that time.
+    this.subscriptions.push(
+      onDidChangeAppearance(() => {
+        if (!this.panel.visible) webview.html = pageHtml(webview, root, options);
+      }),
+    );
+  }
+
+  /** Reaches the page only while it is shown. */
+  send(message: Out): void {
+    void this.panel.webview.postMessage(message);
+  }
+
+  get visible(): boolean {
+    return this.panel.visible;
+  }
+
+  /** Also while hidden, and once; at once where the tab is closed already. */
+  onDidDispose(listener: () => void): void {
+    this.panel.onDidDispose(listener);
+  }
+
+  reveal(): void {
+    this.panel.reveal();
+  }
+
+  dispose(): void {
+    this.panel.dispose();
+  }
+}
+
+function pageHtml<In extends WebviewMessage>(
+  webview: vscode.Webview,
+  root: vscode.Uri,
+  { page, title, policy = {} }: PagePanelOptions<In>,
+): string {
+  const nonce = randomBytes(NONCE_BYTES).toString("base64");
+  const script = webview.asWebviewUri(vscode.Uri.joinPath(root, `${page}.js`));
+  const style = webview.asWebviewUri(vscode.Uri.joinPath(root, `${page}.css`));
+  const { theme, format } = appearance();
+  // The toolkit makes an empty style element to find out about :focus-visible, and takes the nonce for it from the meta tag.
+  const sources: Record<string, string> = {
+    "default-src": "'none'",
+    "style-src": `${webview.cspSource} 'nonce-${nonce}'`,
+    "script-src": `'nonce-${nonce}'`,
+    "img-src": "data:",
+    ...policy,
+  };
+  const text = Object.entries(sources)
+    .map(([directive, source]) => `${directive} ${source}`)
+    .join("; ");
+  return `<!DOCTYPE html>
+<html lang="${escapeHtml(vscode.env.language)}" data-theme="${theme}" data-format="${format}">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${text}">
+<meta property="csp-nonce" content="${nonce}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escapeHtml(title)}</title>
+<link rel="stylesheet" href="${style}">
+</head>
+<body>
+<script type="module" nonce="${nonce}" src="${script}"></script>
+</body>
+</html>`;
+}
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
+}
