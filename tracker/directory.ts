@@ -26,6 +26,9 @@ import { type Asker, hostFor } from "./rules";
 import type { SessionInfo, StoredRecord, TrackerStore } from "./store";
 import { TokenBucket } from "./tokenBucket";
 
+/** Hex digits of a v1 info-hash or of a truncated v2 one. */
+const SHORT_HASH_CHARS = 40;
+
 /** What a tracker answers instead of what was asked; `retryAfterMs` when the same may succeed later. */
 export function refusal(code: StreamletError["code"], message: string, retryAfterMs?: number): StreamletError {
   return new StreamletError(code, message, retryAfterMs === undefined ? {} : { data: { retryAfterMs } });
@@ -170,8 +173,14 @@ export class Directory {
 
   /** The asker is left out. */
   async peers(member: Member, request: number, hash: string, limit: number): Promise<AnswerTo<"peers">> {
-    const { members, total } = await this.options.store.swarm(hash, limit, member.info.fingerprint);
+    const { store } = this.options;
+    const { members, total } = await store.swarm(hash, limit, member.info.fingerprint);
+    // Whoever asks knows the video; that it is public is for its record to say.
+    const id = await store.publicVideo(hash.slice(0, SHORT_HASH_CHARS));
+    const clients = id ? await store.plainSwarm(id, limit) : [];
+    const plain = clients.map(({ host, port }) => ({ host: hostFor(host, member), port }));
     return {
+      ...(plain.length > 0 ? { plain } : {}),
       type: "peers",
       request,
       total,
@@ -333,6 +342,7 @@ function storedRecord(record: VideoRecord, bytes: Uint8Array): StoredRecord {
     owner: record.owner,
     id: record.id,
     v1: record.v1,
+    audience: record.audience === "public" ? "public" : "everyone",
     sequence: record.sequence,
     expires: record.expires,
     withdrawn: record.withdrawn,

@@ -8,6 +8,7 @@ import type { TrackerClock } from "./clock";
 import { decodeCursor, encodeCursor } from "./cursor";
 import type { TrackerLimits } from "./limits";
 import type { NameBook } from "./nameBook";
+import { PlainSwarms } from "./plainSwarms";
 import { isListed, judgeRecord, withdrawalExpiry } from "./rules";
 import { firstAfter, SortedView } from "./sortedView";
 import type {
@@ -15,6 +16,7 @@ import type {
   Callback,
   NameEntry,
   NameOutcome,
+  PlainPeer,
   PutOutcome,
   RowsPage,
   SessionInfo,
@@ -64,6 +66,7 @@ export class MemoryStore implements TrackerStore {
   /** Known but not listed, longest so first: what goes when memory is short. */
   readonly #unlisted = new Set<CatalogEntry>();
   readonly #swarms = new Swarms<Session>();
+  readonly #plain = new PlainSwarms();
   #recordBytes = 0;
   #directoryRevision = 1;
   #listener: StoreListener = { onReplaced() {}, onReleased() {}, onCallback() {} };
@@ -229,6 +232,33 @@ export class MemoryStore implements TrackerStore {
     return this.#swarms.find(hash, limit, except, randomShare);
   }
 
+  async publicVideo(hash: string): Promise<VideoId | undefined> {
+    const now = this.clock.now();
+    return this.#swarms
+      .idsOf(hash)
+      .find((id) =>
+        [...(this.#byVideo.get(id) ?? [])].some(
+          ({ record }) => record.audience === "public" && !record.withdrawn && record.expires > now,
+        ),
+      );
+  }
+
+  async announcePlain(id: VideoId, peer: PlainPeer, expires: number, completed: boolean): Promise<void> {
+    this.#plain.set(id, peer, expires, completed);
+  }
+
+  async removePlain(id: VideoId, peer: Pick<PlainPeer, "host" | "port">): Promise<void> {
+    this.#plain.delete(id, peer);
+  }
+
+  async plainSwarm(id: VideoId, limit: number): Promise<PlainPeer[]> {
+    return this.#plain.find(id, limit, this.clock.now(), randomShare);
+  }
+
+  async countPlain(id: VideoId): Promise<{ complete: number; incomplete: number; downloaded: number }> {
+    return this.#plain.count(id, this.clock.now());
+  }
+
   async sendCallback(to: Fingerprint, callback: Callback): Promise<boolean> {
     const session = this.#online.get(to);
     if (!session) return false;
@@ -247,6 +277,7 @@ export class MemoryStore implements TrackerStore {
   async sweep(): Promise<void> {
     const now = this.clock.now();
     for (const entry of [...this.#records.values()]) if (entry.record.expires <= now) this.#drop(entry);
+    this.#plain.sweep(now, (id) => this.#byVideo.has(id));
     for (const owner of this.#online.keys()) this.names.touch(owner, now);
     this.names.dropLapsed(now, (owner) => this.#online.has(owner));
     await this.names.save();

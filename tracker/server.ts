@@ -6,6 +6,8 @@ import { WebSocketServer } from "ws";
 import { StreamletError } from "../src/wire/errors";
 import { MAX_PEER_FRAME_BYTES } from "../src/wire/trackerMessages";
 import { AddressBook } from "./addressBook";
+import { Announcer } from "./announce";
+import { MAX_QUERY_CHARS } from "./announceQuery";
 import type { TrackerClock } from "./clock";
 import { Connection } from "./connection";
 import type { Directory } from "./directory";
@@ -47,9 +49,10 @@ export interface TrackerServerOptions {
   log: (message: string) => void;
 }
 
-/** The tracker's two ports: WebSocket for peers, HTTP for `/healthz`. */
+/** The tracker's two ports: WebSocket for peers and `/announce` for other clients on one, HTTP for `/healthz` on the other. */
 export class TrackerServer {
   readonly #addresses: AddressBook;
+  readonly #announcer: Announcer;
   readonly #connections = new Set<Connection>();
   readonly #sessions = new Map<string, Connection>();
   readonly #timers: NodeJS.Timeout[] = [];
@@ -62,11 +65,15 @@ export class TrackerServer {
   constructor(private readonly options: TrackerServerOptions) {
     const { limits, clock, store } = options;
     this.#addresses = new AddressBook(limits, clock);
+    this.#announcer = new Announcer(store, () => clock.now());
     this.#upgrades = new WebSocketServer(WEB_SOCKET_OPTIONS);
     this.#server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: HEADERS_TIMEOUT_MS });
-    this.#server.on("request", (_request, response) =>
-      answer(response, 426, { error: "This is a Streamlet tracker: it speaks WebSocket." }, { Upgrade: "websocket" }),
-    );
+    this.#server.on("request", (request, response) => {
+      this.#onAnnounceRequest(request, response).catch((error) => {
+        this.options.log(`An announce could not be answered: ${error}`);
+        response.destroy();
+      });
+    });
     this.#server.on("upgrade", (request, socket, head) => this.#onUpgrade(request, socket as Socket, head));
     this.#httpServer = createServer({ headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: HEADERS_TIMEOUT_MS });
     this.#httpServer.on("request", (request, response) => this.#onHttpRequest(request, response));
@@ -187,6 +194,43 @@ export class TrackerServer {
     return undefined;
   }
 
+  async #onAnnounceRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const [path = "/", query = ""] = splitOnce(request.url ?? "/", "?");
+    if (path !== "/announce" && path !== "/scrape") {
+      const error = "This is a Streamlet tracker: it speaks WebSocket, and /announce and /scrape for BitTorrent.";
+      return answer(response, 426, { error }, { Upgrade: "websocket" });
+    }
+    const host = plainAddress(request.socket.remoteAddress);
+    const refusal = this.#refuseAnnounce(request, query, host);
+    if (refusal) {
+      const headers: Record<string, string> = { Connection: "close" };
+      if (refusal.retryAfterMs) headers["Retry-After"] = String(Math.ceil(refusal.retryAfterMs / 1000));
+      return answer(response, refusal.status, { error: refusal.message }, headers);
+    }
+    const asker = {
+      host,
+      dialledHost: dialledHost(request.headers.host),
+      localHost: plainAddress(request.socket.localAddress),
+    };
+    const body = await (path === "/announce" ? this.#announcer.announce(query, asker) : this.#announcer.scrape(query));
+    // Clients come once in minutes: a connection that stays open is of no use to either side.
+    response.writeHead(200, { "Content-Type": "text/plain", "Content-Length": body.length, Connection: "close" });
+    response.end(request.method === "HEAD" ? undefined : body);
+  }
+
+  #refuseAnnounce(request: IncomingMessage, query: string, host: string) {
+    const { clock, accessToken } = this.options;
+    if (this.#stopping) return { status: 503, message: "This tracker is stopping.", retryAfterMs: 1000 };
+    if (request.method !== "GET" && request.method !== "HEAD") return { status: 405, message: "GET only." };
+    if (request.headers.origin !== undefined) return { status: 403, message: "Web pages cannot use this tracker." };
+    if (query.length > MAX_QUERY_CHARS) return { status: 414, message: "The request is too long." };
+    if (accessToken !== undefined && !sameText(tokenOf(query), accessToken)) {
+      return { status: 401, message: "This tracker needs an access token: /announce?token=..." };
+    }
+    const wait = this.#addresses.of(host)?.requests.take(1, clock.monotonic()) ?? 0;
+    return wait > 0 ? { status: 429, message: "Too many requests from your address.", retryAfterMs: wait } : undefined;
+  }
+
   #tellChanges(): void {
     const revisions = this.options.store.revisions();
     const subscribers = [...this.#connections].filter((connection) => connection.isSubscribed);
@@ -277,6 +321,23 @@ function endWith(socket: Duplex, status: number, message: string, retryAfterMs?:
       body,
     ].join("\r\n"),
   );
+}
+
+function splitOnce(text: string, at: string): [string, string] {
+  const index = text.indexOf(at);
+  return index < 0 ? [text, ""] : [text.slice(0, index), text.slice(index + 1)];
+}
+
+function tokenOf(query: string): string {
+  // Clients put their own values behind those of the announce URL; those are bytes and not always UTF-8.
+  const [value = ""] = /(?<=^|&)token=[^&]*/.exec(query) ?? [];
+  return new URLSearchParams(value).get("token") ?? "";
+}
+
+/** The name by which this machine was reached, without port and brackets; "localhost" where the request does not say. */
+function dialledHost(header: string | undefined): string {
+  const url = `http://${header ?? ""}`;
+  return (URL.canParse(url) && new URL(url).hostname.replace(/^\[|\]$/g, "")) || "localhost";
 }
 
 /** In a time that does not tell how much of it is right. */

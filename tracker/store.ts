@@ -35,6 +35,7 @@ export interface StoredRecord {
   id: VideoId;
   /** v1 info-hash, 40 hex digits. */
   v1: string;
+  audience: "everyone" | "public";
   sequence: number;
   expires: number;
   withdrawn: boolean;
@@ -75,6 +76,17 @@ export interface SwarmMember {
   info: SessionInfo;
   have: boolean;
   want: boolean;
+}
+
+/** A BitTorrent client that announces itself over HTTP: it has an address and no key. */
+export interface PlainPeer {
+  /** As the tracker sees it. */
+  host: string;
+  port: number;
+  /** 20 bytes. */
+  peerId: Uint8Array;
+  /** It has all of the video. */
+  complete: boolean;
 }
 
 /** What is announced: 64-digit ids, or 40-digit hashes. */
@@ -134,6 +146,15 @@ export interface TrackerStore {
   announce(session: string, announcement: Announcement): Promise<boolean>;
   /** By id, truncated id or v1 hash; holders first, else at random; `except` is left out. */
   swarm(hash: string, limit: number, except: Fingerprint): Promise<{ members: SwarmMember[]; total: number }>;
+
+  /** The video that a v1 hash, or a v2 hash cut to 20 bytes, stands for, if a valid record says that it is public. */
+  publicVideo(hash: string): Promise<VideoId | undefined>;
+  /** Kept until `expires` (milliseconds since the epoch); host and port name the peer. `completed`: it has just become whole. */
+  announcePlain(id: VideoId, peer: PlainPeer, expires: number, completed: boolean): Promise<void>;
+  removePlain(id: VideoId, peer: Pick<PlainPeer, "host" | "port">): Promise<void>;
+  /** Some of them, at random. */
+  plainSwarm(id: VideoId, limit: number): Promise<PlainPeer[]>;
+  countPlain(id: VideoId): Promise<{ complete: number; incomplete: number; downloaded: number }>;
 
   /** Reaches the node where that key is online; false when it is not. */
   sendCallback(to: Fingerprint, callback: Callback): Promise<boolean>;

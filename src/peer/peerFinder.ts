@@ -47,11 +47,17 @@ export class PeerFinder {
     const guests = (entry.trackers ?? []).flatMap((address) => this.guest(address) ?? []);
     for (const tracker of [...this.host.trackers, ...guests]) {
       tracker.sources(hash).then(
-        (sources) => {
+        ({ peers, plain }) => {
           if (this.stopped) return;
-          const others = sources.filter((s) => s.fingerprint !== this.host.self && s.port > 0);
+          const others = peers.filter((s) => s.fingerprint !== this.host.self && s.port > 0);
           runtime.addPeers(
             others.map(({ fingerprint, host, port }) => ({ fingerprint, host, port, transport: "tls" })),
+          );
+          if (entry.audience !== "public") return;
+          runtime.addPeers(
+            plain
+              .filter(({ port }) => port > 0)
+              .map(({ host, port }) => ({ fingerprint: undefined, host, port, transport: "plain" })),
           );
         },
         () => undefined, // its status says why; the next round asks again

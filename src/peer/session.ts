@@ -18,6 +18,7 @@ import { MAX_DESCRIPTION_CHARS, MAX_TITLE_CHARS } from "../wire/constants";
 import { StreamletError } from "../wire/errors";
 import { formatLink, formatMagnet } from "../wire/links";
 import { charCount, cleanText } from "../wire/text";
+import { announceUrl } from "../wire/trackerAddress";
 import { systemClock } from "./clock";
 import { type DownloadSpec, downloadName, readDownloadSource } from "./downloadSource";
 import { createIdentityKey, loadIdentity } from "./identity";
@@ -359,7 +360,7 @@ export class Session implements PeerService {
       ...(v1 ? { v1 } : {}),
       name: fileName,
       length: size,
-      trackers: [],
+      trackers: peer.config.trackers.flatMap((address) => announceUrl(address) ?? []),
       peers: hosts,
     });
     return { link, magnet };

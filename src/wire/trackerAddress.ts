@@ -24,6 +24,16 @@ export function peerIdKey(peerId: string): string {
   return peerId.toLowerCase();
 }
 
+/**
+ * Where ordinary BitTorrent clients announce themselves to that tracker (BEP 3). Undefined where the tracker wants a token:
+ * tokens get into no link and no torrent file.
+ * @throws StreamletError `invalid-argument` for an address that is none
+ */
+export function announceUrl(address: string): string | undefined {
+  const { canonical, token } = parseTrackerAddress(address);
+  return token === undefined ? `${canonical.replace(/^ws/, "http")}/announce` : undefined;
+}
+
 export interface TrackerAddress {
   /** As written, without the token: what is shown and logged. */
   display: string;

@@ -223,7 +223,14 @@ const trackerMessage = z.discriminatedUnion("type", [
     /** So many keys, from the first, were looked up; the rest did not fit into the answer. Unknown keys have no record. */
     answered: count,
   }),
-  z.object({ type: z.literal("peers"), request, peers: z.array(swarmPeer).max(MAX_SWARM_PEERS), total: count }),
+  z.object({
+    type: z.literal("peers"),
+    request,
+    peers: z.array(swarmPeer).max(MAX_SWARM_PEERS),
+    total: count,
+    /** Of a public video: other BitTorrent clients, which have announced themselves over HTTP and have no identity. */
+    plain: z.array(z.object({ host, port })).max(MAX_SWARM_PEERS).optional(),
+  }),
   z.object({
     type: z.literal("directory"),
     request,

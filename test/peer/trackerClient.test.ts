@@ -80,7 +80,7 @@ describe("A peer's client of a tracker", function () {
     assert.deepEqual([total, rows.map(({ sources }) => sources)], [2, [1, 1]]);
     const records = await bob.records(rows.map(({ owner, id }) => `${owner}:${id}` as const));
     assert.equal(records.length, 2);
-    const [source] = await bob.sources(videoId(1));
+    const [source] = (await bob.sources(videoId(1))).peers;
     assert.deepEqual(source, {
       fingerprint: identity.fingerprint,
       peerId: "Alice",
@@ -89,7 +89,7 @@ describe("A peer's client of a tracker", function () {
       have: true,
       want: false,
     });
-    assert.equal((await bob.sources(videoId(3).slice(0, 40)))[0]?.want, true);
+    assert.equal((await bob.sources(videoId(3).slice(0, 40))).peers[0]?.want, true);
     const directory = await bob.directory({ limit: 10 });
     assert.deepEqual(
       directory.peers.map(({ peerId }) => peerId),
@@ -188,7 +188,7 @@ describe("A peer's client of a tracker", function () {
       const restarted = performance.now();
       tracker = await startTracker({ data, port });
       await until("everything is back", async () => (await total()) === 300, 10_000);
-      assert.equal((await bob.sources(videoId(299))).length, 1);
+      assert.equal((await bob.sources(videoId(299))).peers.length, 1);
       assert.ok(performance.now() - restarted < 10_000);
       assert.deepEqual([states[0], states.at(-1)], ["connecting", "online"]);
       const thief = RawPeer.dial({ port, peerId: "alice" });

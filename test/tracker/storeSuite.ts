@@ -42,6 +42,7 @@ export function describeStore(name: string, make: MakeStore): void {
       owner,
       id: videoId(seed),
       v1: v1Hash(seed),
+      audience: "everyone",
       sequence: 1,
       expires: clock.time + DAY_MS,
       withdrawn: false,
@@ -454,6 +455,42 @@ export function describeStore(name: string, make: MakeStore): void {
         assert.equal(await store.sendCallback(CAROL, { from: alice, id: videoId(1) }), false);
         assert.deepEqual(calls, ["Alice to Bob"]);
       });
+    });
+
+    it("names the video of a public record by either short hash, while it is valid", async () => {
+      await store.openSession(session("Alice", ALICE));
+      await store.putRecord(record(ALICE, 1, { audience: "public" }), "Alice");
+      await store.putRecord(record(ALICE, 2), "Alice");
+      assert.equal(await store.publicVideo(v1Hash(1)), videoId(1));
+      assert.equal(await store.publicVideo(videoId(1).slice(0, 40)), videoId(1));
+      assert.equal(await store.publicVideo(v1Hash(2)), undefined);
+      assert.equal(await store.publicVideo(v1Hash(3)), undefined);
+      clock.time += DAY_MS + 1;
+      assert.equal(await store.publicVideo(v1Hash(1)), undefined);
+    });
+
+    it("forgets BitTorrent clients that fall silent or leave, and counts the others", async () => {
+      const peer = (port: number, complete: boolean) => ({
+        host: "192.0.2.9",
+        port,
+        peerId: new Uint8Array(20),
+        complete,
+      });
+      const id = videoId(1);
+      await store.announcePlain(id, peer(1, false), clock.time + 1_000, false);
+      await store.announcePlain(id, peer(2, true), clock.time + 2_000, true);
+      await store.announcePlain(id, peer(3, false), clock.time + 3_000, false);
+      await store.announcePlain(id, peer(1, false), clock.time + 1_000, false);
+      assert.deepEqual(await store.countPlain(id), { complete: 1, incomplete: 2, downloaded: 1 });
+      await store.removePlain(id, peer(3, false));
+      clock.time += 1_500;
+      assert.deepEqual(
+        (await store.plainSwarm(id, 10)).map(({ port }) => port),
+        [2],
+      );
+      await store.sweep();
+      assert.deepEqual(await store.countPlain(id), { complete: 1, incomplete: 0, downloaded: 1 });
+      assert.deepEqual(await store.plainSwarm(videoId(2), 10), []);
     });
   });
 }

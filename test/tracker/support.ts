@@ -117,6 +117,7 @@ export async function startFullTracker(
       owner: owner.fingerprint,
       id: videoId(n),
       v1: v1Hash(n),
+      audience: "everyone",
       sequence: 1,
       expires: Date.now() + 12 * HOUR_MS,
       withdrawn: false,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { StreamletError } from "../../src/wire/errors";
-import { isPeerId, parseTrackerAddress, peerIdKey } from "../../src/wire/trackerAddress";
+import { announceUrl, isPeerId, parseTrackerAddress, peerIdKey } from "../../src/wire/trackerAddress";
 
 describe("A tracker's address", () => {
   const forms: [string, string, string][] = [
@@ -75,5 +75,12 @@ describe("A Peer ID", () => {
 
   it("is compared without case", () => {
     assert.equal(peerIdKey("Alice"), peerIdKey("aLICE"));
+  });
+
+  it("says where BitTorrent clients announce themselves, unless that needs a token", () => {
+    assert.equal(announceUrl("localhost:6000"), "http://localhost:6000/announce");
+    assert.equal(announceUrl("WSS://Tracker.example"), "https://tracker.example:443/announce");
+    assert.equal(announceUrl("ws://[::1]:7"), "http://[::1]:7/announce");
+    assert.equal(announceUrl("host:6000?token=x"), undefined);
   });
 });

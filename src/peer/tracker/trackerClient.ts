@@ -68,6 +68,12 @@ export interface SourceAddress extends PeerAddress {
   want: boolean;
 }
 
+/** Who holds or wants a video: peers of Streamlet, and other BitTorrent clients (of public videos only). */
+export interface VideoSources {
+  peers: SourceAddress[];
+  plain: { host: string; port: number }[];
+}
+
 export interface CatalogRows {
   rows: CatalogRow[];
   total: number;
@@ -212,9 +218,12 @@ export class TrackerClient {
   }
 
   /** Peers of a video, oneself left out: by id, by its first 20 bytes (40 hex digits), or by v1 info-hash. */
-  async sources(hash: string, limit = DEFAULT_SOURCES): Promise<SourceAddress[]> {
-    const { peers } = await this.#ask({ type: "peers", hash, limit: Math.min(limit, MAX_SWARM_PEERS) }, "peers");
-    return peers;
+  async sources(hash: string, limit = DEFAULT_SOURCES): Promise<VideoSources> {
+    const { peers, plain = [] } = await this.#ask(
+      { type: "peers", hash, limit: Math.min(limit, MAX_SWARM_PEERS) },
+      "peers",
+    );
+    return { peers, plain };
   }
 
   async directory(query: DirectoryQuery): Promise<DirectoryRows> {
