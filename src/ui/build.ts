@@ -4,11 +4,12 @@ import { commands, type ExtensionContext, l10n, window, workspace } from "vscode
 import type { HostState } from "../rpc/window";
 import type { App } from "./app";
 import { registerCommands } from "./commands/handlers";
-import { downloadsFolder, readPreferences, readSetting } from "./config";
+import { downloadsFolder, readAppearance, readPreferences, readSetting } from "./config";
 import { ContextUpdater } from "./contextKeys";
 import { PeerHost } from "./host/peerHost";
 import { complain, report, warn } from "./notify";
 import { LinkHandler } from "./openLink";
+import { setAppearance } from "./panels/appearance";
 import { showStartFailure, tellDamagedProfiles } from "./profiles";
 import { Refusals } from "./refusals";
 import { StatusBar } from "./statusBar";
@@ -31,7 +32,7 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
     secrets: context.secrets,
     storagePath: context.globalStorageUri.fsPath,
     workerFile: join(context.extensionPath, "dist", "peerWorker.js"),
-    preferences: readPreferences,
+    preferences: () => readPreferences(),
     startOnLaunch: () => readSetting("streamlet.startOnLaunch"),
     log,
     onDidChange: (state) => show(state),
@@ -93,10 +94,12 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
         event.affectsConfiguration("streamlet.downloadsFolder") ||
         event.affectsConfiguration("streamlet.library.copyOnUpload");
       if (event.affectsConfiguration("streamlet.downloadsFolder")) void checkDownloadsFolder();
+      if (event.affectsConfiguration("streamlet.appearance")) setAppearance(readAppearance());
       if (restart || event.affectsConfiguration("streamlet.limits"))
         host.applyPreferences({ restart }).catch(reportError);
     }),
   );
+  setAppearance(readAppearance());
   // After activation has returned: nothing of this is needed to draw the first view.
   setImmediate(() => host.start());
   return { app, close: () => host.dispose() };

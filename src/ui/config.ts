@@ -1,25 +1,62 @@
 /** Typed access to the `streamlet.*` settings. */
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
-import { workspace } from "vscode";
+import { extensions, workspace } from "vscode";
+import type { Appearance } from "../rpc/page";
+import { PROFILE_SETTINGS, type ProfileSettings } from "../rpc/profileSettings";
+import { type SettingSchema, usableValue } from "../rpc/settingSchema";
 import type { Setting, Settings } from "./contributions";
 import type { Preferences } from "./host/ownerHost";
 
+const EXTENSION_ID = "streamlet.streamlet";
+
 /** Settings count kB/s as people do: 1 kB = 1000 bytes. */
 const BYTES_PER_KB = 1000;
+const BYTES_PER_GB = 1e9;
 
-export function readSetting<K extends Setting>(key: K): Settings[K] {
-  // package.json declares a default for each, so that `get` always finds one of the declared type.
-  return workspace.getConfiguration().get<Settings[K]>(key)!;
+/** An entry of package.json's list, with the texts in the editor's language. */
+export interface SettingEntry extends SettingSchema {
+  markdownDescription: string;
+  order: number;
+  enumItemLabels?: string[];
+  enumDescriptions?: string[];
 }
 
-/** What the engine is started with besides the profile. */
-export function readPreferences(): Preferences {
+/** Every setting that package.json lists, in its order. */
+export function settingEntries(): [Setting, SettingEntry][] {
+  const manifest = extensions.getExtension(EXTENSION_ID)!.packageJSON as {
+    contributes: { configuration: { properties: Record<Setting, SettingEntry> } };
+  };
+  const entries = Object.entries(manifest.contributes.configuration.properties) as [Setting, SettingEntry][];
+  return entries.sort(([, a], [, b]) => a.order - b.order);
+}
+
+/** Always a value that can be used: what settings.json holds may be anything. */
+export function readSetting<K extends Setting>(key: K): Settings[K] {
+  const entry = settingEntries().find(([name]) => name === key)![1];
+  return usableValue(entry, workspace.getConfiguration().get(key)) as Settings[K];
+}
+
+/** The native values of the settings that profiles keep. */
+export function readProfileSettings(): ProfileSettings {
+  return Object.fromEntries(PROFILE_SETTINGS.map((key) => [key, readSetting(key)])) as unknown as ProfileSettings;
+}
+
+export function readAppearance(): Appearance {
+  return { theme: readSetting("streamlet.appearance.theme"), format: readSetting("streamlet.appearance.format") };
+}
+
+/** What the engine is started with besides the profile; `own` are the settings that the profile keeps. */
+export function readPreferences(own: Partial<ProfileSettings> = {}): Preferences {
   const folder = downloadsFolder();
+  const settings = { ...readProfileSettings(), ...own };
   return {
     ...(folder ? { downloadsDir: folder } : {}),
-    uploadLimit: Math.max(0, readSetting("streamlet.limits.upload")) * BYTES_PER_KB,
-    downloadLimit: Math.max(0, readSetting("streamlet.limits.download")) * BYTES_PER_KB,
+    uploadLimit: settings["streamlet.limits.upload"] * BYTES_PER_KB,
+    downloadLimit: settings["streamlet.limits.download"] * BYTES_PER_KB,
+    maxConnections: settings["streamlet.limits.connections"],
+    uploadSlots: settings["streamlet.limits.uploadSlots"],
+    diskQuota: settings["streamlet.limits.diskQuota"] * BYTES_PER_GB,
     copyOnUpload: readSetting("streamlet.library.copyOnUpload"),
   };
 }

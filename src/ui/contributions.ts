@@ -2,6 +2,8 @@
  * Every id that package.json contributes, typed once. A unit test holds both lists against each other, so that neither can
  * have a command, view or setting that the other lacks. No `vscode` here: the test runs in plain Node.
  */
+import { PROFILE_SETTINGS, type ProfileSettings } from "../rpc/profileSettings";
+
 export const VIEW_CONTAINER = "streamlet";
 
 export const Views = {
@@ -76,15 +78,12 @@ export const COMMANDS = [
 ] as const;
 export type Command = (typeof COMMANDS)[number];
 
-/** Types of the settings; package.json holds their defaults and scopes. */
-export interface Settings {
+/** Types of the settings; package.json holds their defaults, bounds and scopes. */
+export interface Settings extends ProfileSettings {
   "streamlet.startOnLaunch": boolean;
   "streamlet.defaultTrackers": string[];
   "streamlet.downloadsFolder": string;
   "streamlet.library.copyOnUpload": boolean;
-  /** kB/s, 0 = unlimited */
-  "streamlet.limits.upload": number;
-  "streamlet.limits.download": number;
 }
 export type Setting = keyof Settings;
 export const SETTINGS = [
@@ -92,8 +91,7 @@ export const SETTINGS = [
   "streamlet.defaultTrackers",
   "streamlet.downloadsFolder",
   "streamlet.library.copyOnUpload",
-  "streamlet.limits.upload",
-  "streamlet.limits.download",
+  ...PROFILE_SETTINGS,
 ] as const satisfies readonly Setting[];
 
 /** Keys of `when` clauses. */

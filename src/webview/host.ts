@@ -30,4 +30,7 @@ export function connectToHost<In extends WebviewMessage, Out extends WebviewMess
 function applyAppearance({ theme, format }: AppearanceMessage): void {
   document.documentElement.dataset.theme = theme;
   document.documentElement.dataset.format = format;
+  // The toolkit reads its colours anew whenever a class of the body changes, and only then.
+  document.body.classList.remove("theme-auto", "theme-light", "theme-dark");
+  document.body.classList.add(`theme-${theme}`);
 }
