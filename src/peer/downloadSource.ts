@@ -45,6 +45,8 @@ export interface DownloadSpec {
   duration?: number;
   width?: number;
   height?: number;
+  container?: string;
+  codecs?: string;
   infoBytes?: Uint8Array;
   /** Piece layer of a .torrent file, proven against its root. */
   pieceLayer?: Uint8Array;
@@ -97,6 +99,8 @@ function fromRecord(record: VideoRecord): DownloadSpec {
     ...(record.duration === undefined ? {} : { duration: record.duration }),
     ...(record.width === undefined ? {} : { width: record.width }),
     ...(record.height === undefined ? {} : { height: record.height }),
+    ...(record.container === undefined ? {} : { container: record.container }),
+    ...(record.codecs === undefined ? {} : { codecs: record.codecs }),
     peers: [],
     trackers: [],
   };

@@ -12,6 +12,7 @@ import { systemClock } from "./clock";
 import type { Engine } from "./engine";
 import { type Identity, loadIdentity } from "./identity";
 import { copiesFolder, ImportQueue } from "./importQueue";
+import { Ffmpeg } from "./media/ffmpeg";
 import { localAddresses, parseHostPort } from "./net/addresses";
 import { type CatalogAnswer, type CatalogQuery, ControlConnection, type ControlOptions } from "./net/controlConnection";
 import { Listener, type RemoteIdentity } from "./net/listener";
@@ -54,6 +55,7 @@ export class RunningPeer implements Engine {
   readonly trackers: TrackerClient[] = [];
   readonly catalog: Catalog;
   readonly imports: ImportQueue;
+  readonly ffmpeg: Ffmpeg;
   private readonly publisher: Publisher;
   private readonly finder: PeerFinder;
   private readonly timers: (() => void)[] = [];
@@ -90,6 +92,7 @@ export class RunningPeer implements Engine {
       runtimes: () => this.runtimes.values(),
       makeTracker: (address) => this.makeTracker(address),
     });
+    this.ffmpeg = new Ffmpeg(config.ffmpegPath);
     this.imports = new ImportQueue(this, (runtime, outcome) => this.onImported(runtime, outcome));
   }
 

@@ -19,10 +19,12 @@ import { StreamletError } from "../wire/errors";
 import { formatLink, formatMagnet } from "../wire/links";
 import { charCount, cleanText } from "../wire/text";
 import { announceUrl } from "../wire/trackerAddress";
+import { isVideoId } from "../wire/types";
 import { systemClock } from "./clock";
 import { type DownloadSpec, downloadName, readDownloadSource } from "./downloadSource";
 import { createIdentityKey, loadIdentity } from "./identity";
 import { copiesFolder } from "./importQueue";
+import { thumbnailOf, toThumbnail } from "./media/thumbnails";
 import { RunningPeer } from "./runningPeer";
 import { Snapshots } from "./snapshots";
 import {
@@ -110,9 +112,12 @@ export class Session implements PeerService {
     const title = request.title?.trim() || basename(path).replace(/\.[^.]+$/, "");
     checkDescription(request.description ?? "");
     if (this.running !== peer) throw notRunning(); // stopped while the file was looked at
+    const picture = thumbnailOf(request.thumbnail)?.data;
     if (known) {
       const description = request.description ?? known.description;
-      peer.library.update(known.key, { title: request.title ? title : known.title, description });
+      const thumbnail = picture ?? known.thumbnail;
+      const info = { title: request.title ? title : known.title, description, thumbnail };
+      if (peer.library.update(known.key, info) !== known) peer.invalidateRecord(known.key);
       await this.applySharing(this.runtime(known.key), request.share || known.shared, request.audience);
       return { key: known.key };
     }
@@ -127,6 +132,7 @@ export class Session implements PeerService {
       container: file.container,
       audience: request.audience,
       shared: request.share,
+      ...(picture ? { thumbnail: picture } : {}),
       state: "hashing",
       owner: peer.peerId,
       ownerFingerprint: peer.identity.fingerprint,
@@ -235,6 +241,8 @@ export class Session implements PeerService {
       ...(spec.duration === undefined ? {} : { duration: spec.duration }),
       ...(spec.width === undefined ? {} : { width: spec.width }),
       ...(spec.height === undefined ? {} : { height: spec.height }),
+      ...(spec.container === undefined ? {} : { container: spec.container }),
+      ...(spec.codecs === undefined ? {} : { codecs: spec.codecs }),
       peers: spec.peers,
       trackers: spec.trackers,
     });
@@ -249,8 +257,15 @@ export class Session implements PeerService {
     if (this.running !== peer) throw notRunning(); // the next start goes on with it
     const runtime = peer.adopt(entry.key);
     runtime.replaceExisting = request.force === true;
+    void this.keepPicture(entry.key).catch(() => undefined); // the video is worth having without
     await runtime.startDownload();
     return { key: entry.key };
+  }
+
+  /** The picture of a video stays when those who offered it are gone. */
+  private async keepPicture(key: string): Promise<void> {
+    const picture = await this.thumbnail({ key });
+    if (picture) this.peer().library.update(key, { thumbnail: picture.data });
   }
 
   /** It is in the library: goes on, is fetched anew where its file is gone, or is copied to where it is wanted. */
@@ -416,8 +431,13 @@ export class Session implements PeerService {
 
   // --- looks ------------------------------------------------------------------------------------------------------------
 
-  async thumbnail(_of: { key?: string; id?: string }): Promise<Thumbnail | null> {
-    throw notBuilt();
+  async thumbnail({ key, id }: { key?: string; id?: string }): Promise<Thumbnail | null> {
+    const { library, catalog } = this.peer();
+    const entry = key === undefined ? undefined : library.get(key);
+    const kept = thumbnailOf(entry?.thumbnail);
+    const videoId = entry?.id ?? id;
+    if (kept || !videoId || !isVideoId(videoId)) return kept;
+    return toThumbnail(await catalog.thumbnailOf(videoId)) ?? thumbnailOf(library.findById(videoId)?.thumbnail);
   }
   async details(_id: string): Promise<VideoDetails> {
     throw notBuilt();
@@ -425,8 +445,8 @@ export class Session implements PeerService {
   async torrentFile(_key: string): Promise<{ fileName: string; data: string }> {
     throw notBuilt();
   }
-  async mediaTools(): Promise<MediaTools> {
-    throw notBuilt();
+  mediaTools(): Promise<MediaTools> {
+    return this.peer().ffmpeg.tools();
   }
   async diagnose(): Promise<Check[]> {
     throw notBuilt();

@@ -6,6 +6,7 @@ import type { App } from "./app";
 import { registerCommands } from "./commands/handlers";
 import { downloadsFolder, readAppearance, readPreferences, readSetting } from "./config";
 import { ContextUpdater } from "./contextKeys";
+import type { Setting } from "./contributions";
 import { PeerHost } from "./host/peerHost";
 import { complain, report, warn } from "./notify";
 import { LinkHandler } from "./openLink";
@@ -19,6 +20,13 @@ import { DropController } from "./views/dropController";
 import { NetworkTree } from "./views/networkTree";
 import { PeersTree } from "./views/peersTree";
 import { VideosTree } from "./views/videosTree";
+
+/** What the engine is started with; of other settings it is told while it runs. */
+const RESTARTING: readonly Setting[] = [
+  "streamlet.downloadsFolder",
+  "streamlet.library.copyOnUpload",
+  "streamlet.ffmpegPath",
+];
 
 /** `close` is what `deactivate` has to wait for. */
 export function buildApp(context: ExtensionContext): { app: App; close: () => Promise<void> } {
@@ -90,9 +98,7 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
     window.registerUriHandler(new LinkHandler(app)),
     app.network.onDidChangeSearch(() => host.state && show(host.state)),
     workspace.onDidChangeConfiguration((event) => {
-      const restart =
-        event.affectsConfiguration("streamlet.downloadsFolder") ||
-        event.affectsConfiguration("streamlet.library.copyOnUpload");
+      const restart = RESTARTING.some((setting) => event.affectsConfiguration(setting));
       if (event.affectsConfiguration("streamlet.downloadsFolder")) void checkDownloadsFolder();
       if (event.affectsConfiguration("streamlet.appearance")) setAppearance(readAppearance());
       if (restart || event.affectsConfiguration("streamlet.limits"))

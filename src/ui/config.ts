@@ -49,9 +49,11 @@ export function readAppearance(): Appearance {
 /** What the engine is started with besides the profile; `own` are the settings that the profile keeps. */
 export function readPreferences(own: Partial<ProfileSettings> = {}): Preferences {
   const folder = downloadsFolder();
+  const ffmpegPath = fullPath(readSetting("streamlet.ffmpegPath"));
   const settings = { ...readProfileSettings(), ...own };
   return {
     ...(folder ? { downloadsDir: folder } : {}),
+    ...(ffmpegPath ? { ffmpegPath } : {}),
     uploadLimit: settings["streamlet.limits.upload"] * BYTES_PER_KB,
     downloadLimit: settings["streamlet.limits.download"] * BYTES_PER_KB,
     maxConnections: settings["streamlet.limits.connections"],
@@ -63,7 +65,11 @@ export function readPreferences(own: Partial<ProfileSettings> = {}): Preferences
 
 /** The folder of the setting, with ~ for the home folder; undefined for the profile's own, and for what is not absolute. */
 export function downloadsFolder(): string | undefined {
-  const folder = readSetting("streamlet.downloadsFolder").trim();
-  const full = folder === "~" || /^~[\\/]/.test(folder) ? join(homedir(), folder.slice(1)) : folder;
+  return fullPath(readSetting("streamlet.downloadsFolder"));
+}
+
+function fullPath(written: string): string | undefined {
+  const path = written.trim();
+  const full = path === "~" || /^~[\\/]/.test(path) ? join(homedir(), path.slice(1)) : path;
   return isAbsolute(full) ? full : undefined;
 }

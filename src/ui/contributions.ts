@@ -84,6 +84,7 @@ export interface Settings extends ProfileSettings {
   "streamlet.defaultTrackers": string[];
   "streamlet.downloadsFolder": string;
   "streamlet.library.copyOnUpload": boolean;
+  "streamlet.ffmpegPath": string;
 }
 export type Setting = keyof Settings;
 export const SETTINGS = [
@@ -91,6 +92,7 @@ export const SETTINGS = [
   "streamlet.defaultTrackers",
   "streamlet.downloadsFolder",
   "streamlet.library.copyOnUpload",
+  "streamlet.ffmpegPath",
   ...PROFILE_SETTINGS,
 ] as const satisfies readonly Setting[];
 

@@ -156,14 +156,24 @@ export class Catalog {
   async recordsOf(id: VideoId): Promise<VideoRecord[]> {
     const known = this.#recordsAtHand(id);
     if (known.length > 0) return known;
-    const lookUps = [...this.#sources].map(async (source) => {
-      await source.lookUp(id).catch(() => {});
-      // Who has it ends the wait; who has not leaves it to the others.
-      if (this.#recordsAtHand(id).length > 0) return true;
-      throw new Error("not here");
-    });
-    await this.#within(Promise.any(lookUps).catch(() => {}));
+    await this.#lookUp(id, () => this.#recordsAtHand(id).length > 0);
     return this.#recordsAtHand(id);
+  }
+
+  /** Picture of the newest record of this video that has one which may be shown. */
+  async thumbnailOf(id: VideoId): Promise<Uint8Array | undefined> {
+    const records = await this.recordsOf(id);
+    const own = this.#own.get(recordKeyOf(this.options.self.fingerprint, id));
+    if (own) return own.cached.hasThumbnail ? own.record.thumbnail : undefined;
+    const newest = records
+      .map((record) => this.#records.get(recordKeyOf(record.owner, id)))
+      .filter((cached) => cached?.hasThumbnail)
+      .reduce((a, b) => (a && b && a.record.sequence >= b.record.sequence ? a : b), undefined);
+    if (!newest) return undefined;
+    const picture = this.#records.pictureOf(newest.key);
+    if (picture) return picture;
+    await this.#lookUp(id, () => this.#records.pictureOf(newest.key) !== undefined);
+    return this.#records.pictureOf(newest.key);
   }
 
   onDidChange(listener: () => void): () => void {
@@ -175,6 +185,17 @@ export class Catalog {
     this.#sources.clear();
     this.#directory.dispose();
     this.#didChange.clear();
+  }
+
+  /** Asks all sources for the records of this video until `isHere`, at most 5 s. */
+  async #lookUp(id: VideoId, isHere: () => boolean): Promise<void> {
+    const lookUps = [...this.#sources].map(async (source) => {
+      await source.lookUp(id).catch(() => {});
+      // Who has it ends the wait; who has not leaves it to the others.
+      if (isHere()) return true;
+      throw new Error("not here");
+    });
+    await this.#within(Promise.any(lookUps).catch(() => {}));
   }
 
   #recordsAtHand(id: VideoId): VideoRecord[] {
@@ -229,7 +250,7 @@ export class Catalog {
     return (answer?.askedAt ?? 0) < taken.at + TAKEN_BACK_MS;
   }
 
-  #networkVideo({ cached: { record }, sources, receivedAt }: ListedVideo): NetworkVideo {
+  #networkVideo({ cached: { record, hasThumbnail }, sources, receivedAt }: ListedVideo): NetworkVideo {
     const libraryKey = this.options.libraryKeyOf?.(record.id);
     return {
       id: record.id,
@@ -243,7 +264,7 @@ export class Catalog {
       ...(record.height === undefined ? {} : { height: record.height }),
       ...(record.container === undefined ? {} : { container: record.container }),
       ...(record.codecs === undefined ? {} : { codecs: record.codecs }),
-      hasThumbnail: record.thumbnail !== undefined,
+      hasThumbnail,
       friend: false,
       impostor: false,
       audience: record.audience,

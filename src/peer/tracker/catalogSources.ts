@@ -267,8 +267,8 @@ export class PeerSource implements CatalogSource {
   async lookUp(id: VideoId): Promise<void> {
     const known = await this.query({ sort: "newest", limit: MAX_PEER_RECORDS });
     const row = known?.rows.find((each) => each.id === id);
-    // Listed, but forgotten since: only fetching the list again brings its record back.
-    if (row && !this.context.records.get(recordKeyOf(row.owner, row.id))) {
+    // Listed, but forgotten since (or its picture): only fetching the list again brings its record back.
+    if (row && !this.context.records.knows(recordKeyOf(row.owner, row.id), row.sequence)) {
       await this.#fetch({ sort: "newest", limit: MAX_PEER_RECORDS });
     }
   }

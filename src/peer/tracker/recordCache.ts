@@ -1,7 +1,9 @@
 import { parseRecord, type VideoRecord } from "../../wire/records";
 import { compareText, haystackOf, matchesWords, nameKey } from "../../wire/search";
+import { readThumbnail } from "../../wire/thumbnail";
 import { type RecordKey, recordKeyOf, type SortOrder } from "../../wire/trackerMessages";
 import type { VideoId } from "../../wire/types";
+import { PictureCache } from "./pictureCache";
 
 /** About 2 kB each without its picture: twice as many as everything is built for. */
 const MAX_RECORDS = 20_000;
@@ -10,19 +12,22 @@ const MAX_REJECTED = 5_000;
 /** Signatures checked in one go (0.2 ms each) before other work gets its turn. */
 const RECORDS_PER_TURN = 20;
 
-/** A verified record; pictures are left out, since lists show none and they are most of the memory. */
+/** A verified record without its picture: lists show none, and pictures are most of the memory. */
 export interface CachedRecord {
   key: RecordKey;
   record: VideoRecord;
+  /** It has a picture that may be shown. */
+  hasThumbnail: boolean;
   nameKey: string;
   matches(words: readonly string[]): boolean;
 }
 
-export function cachedRecord({ thumbnail: _, ...record }: VideoRecord): CachedRecord {
+export function cachedRecord({ thumbnail, ...record }: VideoRecord): CachedRecord {
   let haystack: string | undefined;
   return {
     key: recordKeyOf(record.owner, record.id),
     record,
+    hasThumbnail: thumbnail !== undefined && readThumbnail(thumbnail) !== undefined,
     nameKey: nameKey(record.title),
     matches(words) {
       if (words.length === 0) return true;
@@ -37,6 +42,9 @@ export class RecordCache {
   readonly #records = new Map<RecordKey, CachedRecord>();
   readonly #byVideo = new Map<VideoId, Set<RecordKey>>();
   readonly #rejected = new Set<string>();
+  readonly #pictures = new PictureCache();
+  /** Records whose picture was forgotten and is wanted: they count as unknown until they come again. */
+  readonly #wanted = new Set<RecordKey>();
 
   constructor(private readonly now: () => number) {}
 
@@ -57,10 +65,21 @@ export class RecordCache {
     return [...(this.#byVideo.get(id) ?? [])].flatMap((key) => this.get(key)?.record ?? []);
   }
 
+  /**
+   * The picture of a record that `hasThumbnail`. Where it was forgotten, the record is fetched again by a source's `lookUp`
+   * from now on.
+   */
+  pictureOf(key: RecordKey): Uint8Array | undefined {
+    const picture = this.#pictures.get(key);
+    if (!picture && this.get(key)?.hasThumbnail) this.#wanted.add(key);
+    return picture;
+  }
+
   /** Whether this or a newer one is here, or it was looked at and is no good. */
   knows(key: RecordKey, sequence: number): boolean {
     const known = this.#records.get(key);
-    return (known !== undefined && known.record.sequence >= sequence) || this.#rejected.has(`${key}:${sequence}`);
+    const isHere = known !== undefined && known.record.sequence >= sequence && !this.#wanted.has(key);
+    return isHere || this.#rejected.has(`${key}:${sequence}`);
   }
 
   /** The source does not have it (any more), or what it has is no good. */
@@ -73,7 +92,14 @@ export class RecordCache {
   add(record: VideoRecord): void {
     const key = recordKeyOf(record.owner, record.id);
     const known = this.#records.get(key);
-    if (known && known.record.sequence >= record.sequence) return;
+    const isWanted = this.#wanted.delete(key);
+    if (
+      known &&
+      (known.record.sequence > record.sequence || (known.record.sequence === record.sequence && !isWanted))
+    ) {
+      return;
+    }
+    this.#pictures.set(key, record.thumbnail);
     this.#records.delete(key);
     this.#records.set(key, cachedRecord(record));
     let keys = this.#byVideo.get(record.id);
@@ -106,6 +132,8 @@ export class RecordCache {
     const cached = this.#records.get(key);
     if (!cached) return;
     this.#records.delete(key);
+    this.#pictures.delete(key);
+    this.#wanted.delete(key);
     const { id } = cached.record;
     const keys = this.#byVideo.get(id);
     if (keys?.delete(key) && keys.size === 0) this.#byVideo.delete(id);
