@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import { dirname } from "node:path";
 import type { Duplex } from "node:stream";
-import type { ManualConnection, PeerConfig } from "../rpc/peerService";
+import type { PeerConfig } from "../rpc/peerService";
 import { WIRE_PEER_ID_BYTES, WIRE_PEER_ID_PREFIX } from "../wire/constants";
 import type { StreamletError } from "../wire/errors";
 import { haystackOf, matchesWords, queryWords } from "../wire/search";
@@ -12,9 +12,16 @@ import { systemClock } from "./clock";
 import type { Engine } from "./engine";
 import { type Identity, loadIdentity } from "./identity";
 import { copiesFolder, ImportQueue } from "./importQueue";
+import { DISCONNECTED, ManualPeers } from "./manualPeers";
 import { Ffmpeg } from "./media/ffmpeg";
-import { localAddresses, parseHostPort } from "./net/addresses";
-import { type CatalogAnswer, type CatalogQuery, ControlConnection, type ControlOptions } from "./net/controlConnection";
+import { type HostPort, localAddresses } from "./net/addresses";
+import {
+  type CatalogAnswer,
+  type CatalogQuery,
+  ControlConnection,
+  type ControlOptions,
+  type ControlPeer,
+} from "./net/controlConnection";
 import { Listener, type RemoteIdentity } from "./net/listener";
 import { RateLimiter } from "./net/rateLimiter";
 import { dialPlain, dialTls } from "./net/tlsTransport";
@@ -37,7 +44,8 @@ const HOUSEKEEPING_MS = 10 * 60_000;
 const ADDRESSES_MS = 10_000;
 const SLEEP_CHECK_MS = 30_000;
 const SHARING_DELAY_MS = 50;
-const MANUAL_RETRY_MS = 10_000;
+/** Who restarts is back in seconds; an address where nobody listens costs one packet a round. */
+const MANUAL_RETRY_MS = 5_000;
 
 export class RunningPeer implements Engine {
   readonly clock = systemClock;
@@ -56,6 +64,7 @@ export class RunningPeer implements Engine {
   readonly catalog: Catalog;
   readonly imports: ImportQueue;
   readonly ffmpeg: Ffmpeg;
+  readonly manual: ManualPeers;
   private readonly publisher: Publisher;
   private readonly finder: PeerFinder;
   private readonly timers: (() => void)[] = [];
@@ -93,6 +102,15 @@ export class RunningPeer implements Engine {
       makeTracker: (address) => this.makeTracker(address),
     });
     this.ffmpeg = new Ffmpeg(config.ffmpegPath);
+    this.manual = new ManualPeers(
+      {
+        dial: (address, expected) => this.dialControl(address, expected),
+        isConnected: (fingerprint) => this.controls.has(fingerprint),
+        close: (fingerprint) => this.controls.get(fingerprint)?.close(DISCONNECTED),
+        changed: () => this.changed(),
+      },
+      config.connect ?? [],
+    );
     this.imports = new ImportQueue(this, (runtime, outcome) => this.onImported(runtime, outcome));
   }
 
@@ -189,17 +207,10 @@ export class RunningPeer implements Engine {
     this.publisher.withdraw(runtime.entry);
   }
 
-  async connect(address: string): Promise<ManualConnection> {
-    const { host, port } = parseHostPort(address);
-    const { signal } = this.stopSignal;
-    const control = await ControlConnection.dial({
-      ...this.controlOptions(),
-      host,
-      port,
-      signal,
-    });
-    this.addControl(control);
-    return { ...control.peer };
+  /** See PeerService.disconnect. */
+  disconnect(fingerprint: string): void {
+    this.manual.forget(fingerprint);
+    this.controls.get(fingerprint as Fingerprint)?.close(DISCONNECTED);
   }
 
   // --- Engine -----------------------------------------------------------------------------------------------------------
@@ -294,9 +305,9 @@ export class RunningPeer implements Engine {
     }
     await Promise.all(looks);
     this.publish();
-    this.connectManualPeers();
+    this.manual.retry();
     this.timers.push(
-      this.clock.every(MANUAL_RETRY_MS, () => this.connectManualPeers()),
+      this.clock.every(MANUAL_RETRY_MS, () => this.manual.retry()),
       this.clock.every(SLEEP_CHECK_MS, () => {
         for (const runtime of this.runtimes.values()) void runtime.sleepIfIdle().catch(() => undefined);
       }),
@@ -308,20 +319,6 @@ export class RunningPeer implements Engine {
       }),
     );
   }
-
-  /** Peers given by address are connected to for as long as this peer runs. */
-  private connectManualPeers(): void {
-    for (const address of this.config.connect ?? []) {
-      const known = this.manual.get(address);
-      if (known === "dialing" || (known && this.controls.has(known))) continue;
-      this.manual.set(address, "dialing");
-      this.connect(address).then(
-        (peer) => this.manual.set(address, peer.fingerprint as Fingerprint),
-        () => this.manual.delete(address),
-      );
-    }
-  }
-  private readonly manual = new Map<string, Fingerprint | "dialing">();
 
   private publish(): void {
     if (this.stopped) return;
@@ -394,6 +391,14 @@ export class RunningPeer implements Engine {
     };
   }
 
+  private async dialControl({ host, port }: HostPort, expected: Fingerprint | undefined): Promise<ControlPeer> {
+    const { signal } = this.stopSignal;
+    const options = { ...this.controlOptions(), host, port, signal, ...(expected ? { expected } : {}) };
+    const control = await ControlConnection.dial(options);
+    this.addControl(control);
+    return control.peer;
+  }
+
   private addControl(control: ControlConnection): void {
     if (this.stopped) return control.close("stopped");
     const { fingerprint } = control.peer;
@@ -407,9 +412,10 @@ export class RunningPeer implements Engine {
     }
     this.controls.set(fingerprint, control);
     const remove = this.catalog.addPeer(control);
-    control.onDidClose(() => {
+    control.onDidClose((reason) => {
       remove();
       if (this.controls.get(fingerprint) === control) this.controls.delete(fingerprint);
+      this.manual.onDidClose(fingerprint, reason);
       this.changed();
     });
     this.finder.findForAll();

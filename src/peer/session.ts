@@ -5,14 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { rm, stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, resolve, sep } from "node:path";
-import type {
-  DownloadRequest,
-  Limits,
-  ManualConnection,
-  PeerConfig,
-  PeerService,
-  UploadRequest,
-} from "../rpc/peerService";
+import type { DownloadRequest, Limits, PeerConfig, PeerService, UploadRequest } from "../rpc/peerService";
 import { fromHex } from "../wire/bytes";
 import { MAX_DESCRIPTION_CHARS, MAX_TITLE_CHARS } from "../wire/constants";
 import { StreamletError } from "../wire/errors";
@@ -32,6 +25,7 @@ import {
   type ChatPage,
   type Check,
   type Contact,
+  type ManualConnection,
   type MediaTools,
   type NetworkPage,
   type NetworkQuery,
@@ -396,10 +390,10 @@ export class Session implements PeerService {
     return this.peer().catalog.refresh();
   }
   connect(address: string): Promise<ManualConnection> {
-    return this.peer().connect(address);
+    return this.peer().manual.connect(address);
   }
   async disconnect(fingerprint: string): Promise<void> {
-    for (const [key, control] of this.peer().controls) if (key === fingerprint) control.close("disconnected");
+    this.peer().disconnect(fingerprint);
   }
 
   // --- people -----------------------------------------------------------------------------------------------------------
@@ -517,6 +511,7 @@ export class Session implements PeerService {
       networkRevision: peer?.catalog.revision ?? 0,
       peersRevision: peer?.catalog.peersRevision ?? 0,
       networkKnown: peer?.catalog.known ?? false,
+      manual: peer?.manual.list() ?? [],
       contacts: [],
       chats: [],
       chatRevision: 0,

@@ -193,6 +193,17 @@ export interface Contact {
   port?: number;
 }
 
+/** Somebody who was connected to by hand: dialled again while the connection is lost, until one side disconnects. */
+export interface ManualConnection {
+  /** "" = not yet known: nobody has answered since the start. */
+  peerId: string;
+  fingerprint: Fingerprint;
+  /** As dialled. */
+  host: string;
+  port: number;
+  connected: boolean;
+}
+
 /** One conversation, as lists show it. */
 export interface ChatSummary {
   fingerprint: Fingerprint;
@@ -299,6 +310,8 @@ export interface Snapshot {
   peersRevision: number;
   /** True once some tracker or connected peer has answered since the start. */
   networkKnown: boolean;
+  /** Connected by hand, first come first; bounded (manualPeers.ts). */
+  manual: ManualConnection[];
   /** Friends and blocked people, by name; bounded (contacts.ts). */
   contacts: Contact[];
   /** Conversations, latest first; bounded (chatStore.ts). */

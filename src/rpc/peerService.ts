@@ -4,6 +4,7 @@ import type {
   ChatPage,
   Check,
   Contact,
+  ManualConnection,
   MediaTools,
   NetworkPage,
   NetworkQuery,
@@ -52,7 +53,7 @@ export interface PeerConfig {
   diskQuota?: number;
   /** Absolute path of ffmpeg; absent: the one on the PATH, if any. */
   ffmpegPath?: string;
-  /** Peers to connect to by hand at start, host:port. */
+  /** Peers to connect to by hand at start: host:port, or a contact with an address (contact.ts), which takes no other key. */
   connect?: string[];
 }
 
@@ -76,13 +77,6 @@ export interface DownloadRequest {
   out?: string;
   /** Replace an existing file. */
   force?: boolean;
-}
-
-export interface ManualConnection {
-  peerId: string;
-  fingerprint: string;
-  host: string;
-  port: number;
 }
 
 /** Every rejection is a `StreamletError` (or carries its ErrorInfo over the border). */
@@ -127,7 +121,12 @@ export interface PeerService {
   queryPeers(query: { limit: number }): Promise<PeersPage>;
   /** Asks trackers and connected peers again now; resolves when they have answered or after 5 s. */
   refresh(): Promise<void>;
+  /**
+   * Connects by hand, and again whenever the connection is lost. @param address host:port, or a contact with an address, which
+   * takes no other key. Errors: connection-refused, connection-timeout, wrong-identity, invalid-argument, too-many ...
+   */
   connect(address: string): Promise<ManualConnection>;
+  /** Closes the connection and does not dial again. Idempotent. */
   disconnect(fingerprint: string): Promise<void>;
 
   /**

@@ -2,9 +2,9 @@
  * Contract between windows: the window that owns the peer serves it to every other window of the same installation.
  * The owner's own views use the same interface, so that a view never knows in which window it is.
  */
-import type { Snapshot } from "../peer/status";
+import type { ManualConnection, Snapshot } from "../peer/status";
 import type { ErrorInfo } from "../wire/errors";
-import type { ManualConnection, PeerService } from "./peerService";
+import type { PeerService } from "./peerService";
 
 /** Changes whenever an older window could misunderstand a newer one (the extension was updated while windows were open). */
 export const WINDOW_PROTOCOL_VERSION = 2;
@@ -39,14 +39,14 @@ export interface HostState {
   /** Why the active profile does not run although it is wanted. */
   failure?: ErrorInfo;
   snapshot: Snapshot;
-  /** Connected by hand, while they last. */
+  /** Connected by hand, as the engine said last: kept over restarts of the engine and other windows, until Stop Profile. */
   connections: ManualConnection[];
 }
 
 /** Methods of the engine that a window calls as they are. */
 export type EngineMethods = Omit<
   PeerService,
-  "createIdentity" | "start" | "stop" | "snapshot" | "deleteData" | "setLimits" | "connect"
+  "createIdentity" | "start" | "stop" | "snapshot" | "deleteData" | "setLimits"
 >;
 
 export interface WindowService extends EngineMethods {
@@ -66,8 +66,6 @@ export interface WindowService extends EngineMethods {
   resetData(id: string): Promise<void>;
   /** Gives a profile whose key is lost a new one; others see a new fingerprint. */
   renewIdentity(id: string): Promise<void>;
-  /** As `PeerService.connect`; remembered until it is lost, and across restarts of the engine. */
-  connect(address: string): Promise<ManualConnection>;
 }
 
 export interface WindowEvents {

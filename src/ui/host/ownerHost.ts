@@ -9,8 +9,10 @@ import { randomBytes } from "node:crypto";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ManualConnection, PeerConfig } from "../../rpc/peerService";
+import type { ManualConnection } from "../../peer/status";
+import type { PeerConfig } from "../../rpc/peerService";
 import type { EngineMethods, HostState, Profile, ProfileFields, WindowService } from "../../rpc/window";
+import { formatContact } from "../../wire/contact";
 import { type ErrorCode, type ErrorInfo, StreamletError, toErrorInfo } from "../../wire/errors";
 import { answeredWithin } from "./answeredWithin";
 import { Engine } from "./engine";
@@ -69,8 +71,6 @@ const STOP_TIMEOUT_MS = 4_000;
 const MAX_RESTARTS_PER_MINUTE = 3;
 /** Forms that were opened and left; each holds one key. */
 const MAX_PENDING_IDENTITIES = 16;
-/** All that a tracker's directory may hold (product.md bounds pages at 10,000). */
-const ALL_PEERS = 10_000;
 
 const FORWARDED = [
   "upload",
@@ -87,6 +87,8 @@ const FORWARDED = [
   "link",
   "queryNetwork",
   "queryPeers",
+  "connect",
+  "disconnect",
   "refresh",
   "thumbnail",
   "details",
@@ -114,7 +116,6 @@ export class OwnerHost {
   private crashes: number[] = [];
   private current: Pick<HostState, "wanted" | "failure" | "snapshot" | "connections">;
   private tail: Promise<unknown> = Promise.resolve();
-  private checkedPeersRevision = -1;
   private disposed = false;
 
   constructor(private readonly options: OwnerOptions) {
@@ -199,8 +200,6 @@ export class OwnerHost {
       stopProfile: () => this.exclusive(() => this.stop()),
       resetData: (id) => this.exclusive(() => this.resetData(id)),
       renewIdentity: (id) => this.exclusive(() => this.renewIdentity(id)),
-      connect: (address) => this.connect(address),
-      disconnect: (fingerprint) => this.disconnect(fingerprint),
     };
   }
 
@@ -287,7 +286,7 @@ export class OwnerHost {
     this.current = {
       wanted: true,
       snapshot: startingSnapshot(profile),
-      connections: switched ? [] : this.current.connections,
+      connections: switched ? [] : this.current.connections.map((link) => ({ ...link, connected: false })),
     };
     this.emit();
     try {
@@ -338,9 +337,11 @@ export class OwnerHost {
     this.engine ??= new Engine(this.options.workerFile, {
       onDidChange: (snapshot) => {
         if (!this.current.wanted || this.current.failure) return;
-        this.current.snapshot = snapshot;
+        const { connections: before } = this.current;
+        // An engine that stops or starts says nothing of whom it will be connected to.
+        const connections = snapshot.peer.state === "running" ? named(snapshot.manual, before) : before;
+        this.current = { ...this.current, snapshot, connections };
         this.emit();
-        void this.checkConnections();
       },
       onDidCrash: (error) => this.recover(error),
       onOutput: (line) => this.options.log.info(line),
@@ -367,45 +368,14 @@ export class OwnerHost {
     return method(...args);
   }
 
-  private async connect(address: string): Promise<ManualConnection> {
-    if (!this.engine) throw new StreamletError("not-running", "No profile runs: start one first.");
-    const made = await this.engine.service.connect(address);
-    const others = this.current.connections.filter((other) => other.fingerprint !== made.fingerprint);
-    this.current = { ...this.current, connections: [...others, made] };
-    this.emit();
-    return made;
-  }
-
-  private async disconnect(fingerprint: string): Promise<void> {
-    const connections = this.current.connections.filter((other) => other.fingerprint !== fingerprint);
-    this.current = { ...this.current, connections };
-    await this.engine?.service.disconnect(fingerprint);
-    this.emit();
-  }
-
-  /** Forgets manual connections that were lost, whenever the engine says that its peers changed. */
-  private async checkConnections(): Promise<void> {
-    const { connections, snapshot } = this.current;
-    if (connections.length === 0 || snapshot.peersRevision === this.checkedPeersRevision) return;
-    this.checkedPeersRevision = snapshot.peersRevision;
-    const page = await this.engine?.service.queryPeers({ limit: ALL_PEERS }).catch(() => undefined);
-    if (!page) return;
-    const connected = new Set<string>(page.peers.filter((peer) => peer.connected).map((peer) => peer.fingerprint));
-    const left = this.current.connections.filter((connection) => connected.has(connection.fingerprint));
-    if (left.length === this.current.connections.length) return;
-    this.current = { ...this.current, connections: left };
-    this.emit();
-  }
-
   private configOf(profile: Profile, privateKey: string): PeerConfig {
     return {
       ...fieldsOf(profile),
       privateKey,
       dataDir: this.folderOf(profile.id),
       ...this.options.preferences(),
-      connect: this.current.connections.map(({ host, port }) =>
-        host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`,
-      ),
+      // Whoever answers there now has to have the same key.
+      connect: this.current.connections.map(formatContact),
     };
   }
 
@@ -428,6 +398,14 @@ export class OwnerHost {
   private answered<T>(answer: Thenable<T>, timeoutMs: number): Promise<T> {
     return answeredWithin(answer, timeoutMs, () => this.options.onMustStepDown());
   }
+}
+
+/** After a restart the engine knows keys, and names only of those who have answered. */
+function named(links: readonly ManualConnection[], before: readonly ManualConnection[]): ManualConnection[] {
+  return links.map((link) => {
+    const known = before.find((other) => other.fingerprint === link.fingerprint);
+    return link.peerId === "" && known ? { ...link, peerId: known.peerId } : link;
+  });
 }
 
 function fieldsOf({ peerId, port, trackers }: ProfileFields): ProfileFields {

@@ -10,6 +10,7 @@ export function stoppedSnapshot(): Snapshot {
     networkRevision: 0,
     peersRevision: 0,
     networkKnown: false,
+    manual: [],
     contacts: [],
     chats: [],
     chatRevision: 0,
