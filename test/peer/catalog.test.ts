@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import type { NetworkQuery, NetworkVideo } from "../../src/peer/status";
-import { Catalog, type CatalogPeer } from "../../src/peer/tracker/catalog";
+import { Catalog } from "../../src/peer/tracker/catalog";
 import { TrackerClient } from "../../src/peer/tracker/trackerClient";
 import { parseRecord, type RecordFields } from "../../src/wire/records";
-import { matchesWords, queryWords } from "../../src/wire/search";
 import type { VideoId } from "../../src/wire/types";
+import { FakePeer } from "../helpers/fakeCatalogPeer";
 import {
   makeIdentity,
   makeRecord,
@@ -12,7 +12,6 @@ import {
   startFullTracker,
   startTracker,
   stopAll,
-  type TestIdentity,
   until,
   videoId,
 } from "../tracker/support";
@@ -51,37 +50,6 @@ const own = (seed: number, change: Partial<RecordFields> = {}) => ({
 async function titles(catalog: Catalog, query: Partial<NetworkQuery> = {}): Promise<string[]> {
   const { videos } = await catalog.query({ limit: 100, sort: "name", ...query });
   return videos.map(({ title }) => title);
-}
-
-/** A connected peer whose records are these. */
-class FakePeer implements CatalogPeer {
-  readonly identity: TestIdentity = makeIdentity();
-  readonly peer = { peerId: "Carol", fingerprint: this.identity.fingerprint, host: "192.0.2.3", port: 5003 };
-  readonly listeners = new Set<() => void>();
-  records: Uint8Array[] = [];
-  queries = 0;
-  answer: () => Promise<void> = async () => {};
-
-  async queryCatalog(query: { text?: string; limit: number; cursor?: string }) {
-    this.queries++;
-    await this.answer();
-    const words = queryWords(query.text);
-    const all = this.records.filter((bytes) =>
-      matchesWords(Buffer.from(bytes).toString("latin1").toLowerCase(), words),
-    );
-    const start = Number(query.cursor ?? 0);
-    const records = all.slice(start, start + query.limit);
-    const next = start + records.length;
-    return { records, total: all.length, ...(next < all.length ? { cursor: String(next) } : {}) };
-  }
-  onDidChangeCatalog(listener: () => void): () => void {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
-  }
-  change(...records: Uint8Array[]): void {
-    this.records = records;
-    for (const listener of this.listeners) listener();
-  }
 }
 
 describe("The catalogue of a peer", function () {

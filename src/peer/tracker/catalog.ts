@@ -1,16 +1,15 @@
 import type { VideoRecord } from "../../wire/records";
-import { queryWords } from "../../wire/search";
-import { type RecordKey, recordKeyOf, type SortOrder } from "../../wire/trackerMessages";
+import { type RecordKey, recordKeyOf } from "../../wire/trackerMessages";
 import type { Fingerprint, VideoId } from "../../wire/types";
 import { type Clock, systemClock } from "../clock";
 import type { NetworkPage, NetworkQuery, NetworkVideo, PeersPage } from "../status";
+import { type SourceQuery, sourceQuery, videoTest } from "./catalogFilter";
 import {
   type CatalogPeer,
   type CatalogSource,
   PeerSource,
   type SourceAnswer,
   type SourceContext,
-  type SourceQuery,
   TrackerSource,
 } from "./catalogSources";
 import { DirectorySources } from "./directorySources";
@@ -26,8 +25,6 @@ const DEFAULT_QUERY: NetworkQuery = { limit: 200 };
 const TAKEN_BACK_MS = 5_000;
 /** All that `refresh` and a look-up wait for. */
 const WAIT_MS = 5_000;
-/** Longest list that is given out at once. */
-const MAX_LIMIT = 10_000;
 
 /** One's own shared video (any audience), shown even with no tracker. */
 export interface OwnVideo {
@@ -43,6 +40,12 @@ export interface CatalogOptions {
   now?: () => number;
   /** Key of the library entry of a video, when it is in the library. */
   libraryKeyOf?: (id: VideoId) => string | undefined;
+  people?: CatalogPeople;
+}
+
+/** Whose keys are pinned. */
+export interface CatalogPeople {
+  friends(): Iterable<Fingerprint>;
 }
 
 interface Own extends OwnVideo {
@@ -132,7 +135,7 @@ export class Catalog {
 
   async query(query: NetworkQuery): Promise<NetworkPage> {
     this.#lastQuery = query;
-    const wanted = sourceQuery(query);
+    const wanted = this.#sourceQuery(query);
     const answers = await Promise.all(
       [...this.#sources].map(async (source) => ({ source, answer: await source.query(wanted) })),
     );
@@ -145,7 +148,7 @@ export class Catalog {
 
   /** Asks everyone again; resolves when all have answered or after 5 s. */
   async refresh(): Promise<void> {
-    const wanted = sourceQuery(this.#lastQuery);
+    const wanted = this.#sourceQuery(this.#lastQuery);
     await this.#within(
       Promise.all([...[...this.#sources].map((source) => source.refresh(wanted)), this.#directory.refresh()]),
     );
@@ -209,9 +212,8 @@ export class Catalog {
     answers: readonly { source: CatalogSource; answer: SourceAnswer | undefined }[],
   ): NetworkPage {
     const listed = new Map<RecordKey, ListedVideo>();
-    const words = queryWords(query.text);
-    const passes = ({ cached }: ListedVideo) =>
-      (!query.owner || cached.record.owner === query.owner) && cached.matches(words);
+    const test = videoTest(query);
+    const passes = ({ cached }: ListedVideo) => test(cached);
     for (const [key, { cached, receivedAt }] of this.#own) {
       const video = { cached, receivedAt, sources: 1 };
       if (passes(video)) listed.set(key, video);
@@ -275,6 +277,10 @@ export class Catalog {
     };
   }
 
+  #sourceQuery(query: NetworkQuery): SourceQuery {
+    return sourceQuery(query, this.options.people?.friends() ?? []);
+  }
+
   #addSource(source: CatalogSource): () => void {
     this.#sources.add(source);
     this.#changed();
@@ -316,15 +322,4 @@ export class Catalog {
       work.then(finish, finish);
     });
   }
-}
-
-function sourceQuery({ text, owner, sort, limit }: NetworkQuery): SourceQuery {
-  const trimmed = text?.trim();
-  const order: SortOrder = sort ?? "newest";
-  return {
-    ...(trimmed ? { text: trimmed } : {}),
-    ...(owner ? { owner } : {}),
-    sort: order,
-    limit: Math.max(1, Math.min(MAX_LIMIT, limit)),
-  };
 }

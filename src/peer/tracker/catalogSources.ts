@@ -1,25 +1,18 @@
 /** Where a catalogue comes from: trackers, which answer in sorted pages, and connected peers, which hand out records. */
 import {
   type CatalogRow,
+  MAX_FILTER_VALUES,
   MAX_KEYS_PER_MESSAGE,
   MAX_PAGE_ROWS,
   type RecordKey,
   recordKeyOf,
-  type SortOrder,
 } from "../../wire/trackerMessages";
 import type { Fingerprint, VideoId } from "../../wire/types";
 import type { Clock } from "../clock";
 import { AnswerCache } from "./answerCache";
+import { type SourceQuery, videoTest } from "./catalogFilter";
 import type { RecordCache } from "./recordCache";
 import type { CatalogRows, TrackerClient } from "./trackerClient";
-
-/** What is asked of every source: the first `limit` of a list. */
-export interface SourceQuery {
-  text?: string;
-  owner?: Fingerprint;
-  sort: SortOrder;
-  limit: number;
-}
 
 export interface SourceAnswer {
   rows: CatalogRow[];
@@ -66,8 +59,15 @@ const MAX_PEER_RECORDS = 2_000;
 /** First-seen times of a peer's videos. */
 const MAX_SEEN = 10_000;
 
-function queryKey({ text, owner, sort }: SourceQuery): string {
-  return JSON.stringify([text ?? "", owner ?? "", sort]);
+function queryKey({ limit: _, ...question }: SourceQuery): string {
+  const sorted = Object.entries(question).sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify(sorted);
+}
+
+/** As many owners as one request may name; a list without anybody needs none. */
+function* ownersByRequest(owners: readonly Fingerprint[] | undefined): Iterable<readonly Fingerprint[] | undefined> {
+  if (owners === undefined) yield undefined;
+  else for (let at = 0; at < owners.length; at += MAX_FILTER_VALUES) yield owners.slice(at, at + MAX_FILTER_VALUES);
 }
 
 function covers(answer: SourceAnswer, query: SourceQuery): boolean {
@@ -139,13 +139,52 @@ export class TrackerSource implements CatalogSource {
 
   async #fetch(query: SourceQuery, onPart: (answer: SourceAnswer) => void): Promise<SourceAnswer> {
     const askedAt = this.context.wallClock();
-    const { text, owner, sort, limit } = query;
+    const rows = new Map<RecordKey, CatalogRow>();
+    let total = 0;
+    let complete = true;
+    let settlingMs: number | undefined;
+    for (const owners of ownersByRequest(query.owners)) {
+      const part = await this.#fetchRows(query, owners);
+      for (const row of part.rows) rows.set(recordKeyOf(row.owner, row.id), row);
+      total += part.total;
+      complete &&= part.complete;
+      settlingMs = part.settlingMs ?? settlingMs;
+    }
+    if (settlingMs === undefined) {
+      this.#carried.clear();
+    } else {
+      for (const row of this.#carried.get(queryKey(query))?.rows ?? []) {
+        const key = recordKeyOf(row.owner, row.id);
+        if (!rows.has(key)) rows.set(key, row);
+      }
+      this.#askAgainIn(settlingMs);
+    }
+    const answer: SourceAnswer = {
+      rows: [...rows.values()],
+      total: Math.max(total, rows.size),
+      complete,
+      askedAt,
+    };
+    // Rows are quick, thousands of records are not: what has a record by then can be shown.
+    onPart({ ...answer, complete: false });
+    await this.#fetchRecords(answer.rows);
+    return answer;
+  }
+
+  /** The first `limit` rows of these owners' videos, or of everybody's. */
+  async #fetchRows(
+    { text, minDuration, maxDuration, minHeight, sort, limit }: SourceQuery,
+    owners: readonly Fingerprint[] | undefined,
+  ): Promise<{ rows: CatalogRow[]; total: number; complete: boolean; settlingMs?: number | undefined }> {
     const rows = new Map<RecordKey, CatalogRow>();
     let page: CatalogRows | undefined;
     do {
       page = await this.client.query({
         ...(text ? { text } : {}),
-        ...(owner ? { owners: [owner] } : {}),
+        ...(owners ? { owners: [...owners] } : {}),
+        ...(minDuration === undefined ? {} : { minDuration }),
+        ...(maxDuration === undefined ? {} : { maxDuration }),
+        ...(minHeight === undefined ? {} : { minHeight }),
         sort,
         limit: Math.min(MAX_PAGE_ROWS, limit - rows.size),
         ...(page?.cursor === undefined ? {} : { cursor: page.cursor }),
@@ -155,25 +194,8 @@ export class TrackerSource implements CatalogSource {
       // A tracker that repeats itself would be asked for ever.
       if (rows.size === before) break;
     } while (page.cursor !== undefined && rows.size < limit);
-    if (page.settlingMs === undefined) {
-      this.#carried.clear();
-    } else {
-      for (const row of this.#carried.get(queryKey(query))?.rows ?? []) {
-        const key = recordKeyOf(row.owner, row.id);
-        if (!rows.has(key)) rows.set(key, row);
-      }
-      this.#askAgainIn(page.settlingMs);
-    }
-    const answer: SourceAnswer = {
-      rows: [...rows.values()],
-      total: Math.max(page.total, rows.size),
-      complete: page.cursor === undefined,
-      askedAt,
-    };
-    // Rows are quick, thousands of records are not: what has a record by then can be shown.
-    onPart({ ...answer, complete: false });
-    await this.#fetchRecords(answer.rows);
-    return answer;
+    const { total, cursor, settlingMs } = page;
+    return { rows: [...rows.values()], total, complete: cursor === undefined, settlingMs };
   }
 
   #askAgainIn(ms: number): void {
@@ -225,8 +247,14 @@ export interface CatalogPeer {
   onDidChangeCatalog(listener: () => void): () => void;
 }
 
+/** What a peer can search for; all other filters are ours to apply. */
+interface PeerQuery {
+  text?: string;
+  owner?: Fingerprint;
+}
+
 export class PeerSource implements CatalogSource {
-  readonly #cache: AnswerCache<SourceQuery, SourceAnswer>;
+  readonly #cache: AnswerCache<PeerQuery, SourceAnswer>;
   readonly #unsubscribe: () => void;
   /** A peer does not say when it got a record: it counts from when it was seen first. */
   readonly #seen = new Map<RecordKey, number>();
@@ -235,10 +263,10 @@ export class PeerSource implements CatalogSource {
     private readonly peer: CatalogPeer,
     private readonly context: SourceContext,
   ) {
-    this.#cache = new AnswerCache<SourceQuery, SourceAnswer>({
+    this.#cache = new AnswerCache<PeerQuery, SourceAnswer>({
       clock: context.clock,
-      // Its order is its own, so that all of it is fetched (up to a bound) and sorted here: the order is no part of the key.
-      keyOf: (query) => queryKey({ ...query, sort: "newest" }),
+      // Its order is its own: all of it is fetched (up to a bound), sorted and filtered here.
+      keyOf: ({ text, owner }) => JSON.stringify([text, owner]),
       covers: () => true,
       isReady: () => true,
       fetch: (query) => this.#fetch(query),
@@ -251,8 +279,17 @@ export class PeerSource implements CatalogSource {
     });
   }
 
-  query(query: SourceQuery): Promise<SourceAnswer | undefined> {
-    return this.#cache.ask(query, PATIENCE_MS, FIRST_PATIENCE_MS);
+  async query(query: SourceQuery): Promise<SourceAnswer | undefined> {
+    const answer = await this.#cache.ask(peerQuery(query), PATIENCE_MS, FIRST_PATIENCE_MS);
+    if (!answer) return undefined;
+    const test = videoTest(query);
+    const rows = answer.rows.filter(({ owner, id }) => {
+      const cached = this.context.records.get(recordKeyOf(owner, id));
+      return cached !== undefined && test(cached);
+    });
+    // Of what lies beyond the bound nobody knows how much would pass.
+    const whole = answer.complete || rows.length < answer.rows.length;
+    return { ...answer, rows, total: whole ? rows.length : answer.total };
   }
 
   knownRows(): CatalogRow[] {
@@ -261,15 +298,15 @@ export class PeerSource implements CatalogSource {
 
   refresh(query: SourceQuery): Promise<unknown> {
     this.#cache.markStale();
-    return this.#cache.ask(query, REFRESH_PATIENCE_MS, REFRESH_PATIENCE_MS);
+    return this.#cache.ask(peerQuery(query), REFRESH_PATIENCE_MS, REFRESH_PATIENCE_MS);
   }
 
   async lookUp(id: VideoId): Promise<void> {
-    const known = await this.query({ sort: "newest", limit: MAX_PEER_RECORDS });
+    const known = await this.#cache.ask({}, PATIENCE_MS, FIRST_PATIENCE_MS);
     const row = known?.rows.find((each) => each.id === id);
     // Listed, but forgotten since (or its picture): only fetching the list again brings its record back.
     if (row && !this.context.records.knows(recordKeyOf(row.owner, row.id), row.sequence)) {
-      await this.#fetch({ sort: "newest", limit: MAX_PEER_RECORDS });
+      await this.#fetch({});
     }
   }
 
@@ -277,7 +314,7 @@ export class PeerSource implements CatalogSource {
     this.#unsubscribe();
   }
 
-  async #fetch({ text, owner }: SourceQuery): Promise<SourceAnswer> {
+  async #fetch({ text, owner }: PeerQuery): Promise<SourceAnswer> {
     const askedAt = this.context.wallClock();
     const rows = new Map<RecordKey, CatalogRow>();
     let fetched = 0;
@@ -309,4 +346,9 @@ export class PeerSource implements CatalogSource {
     }
     return at;
   }
+}
+
+function peerQuery({ text, owners }: SourceQuery): PeerQuery {
+  const [owner] = owners?.length === 1 ? owners : [];
+  return { ...(text ? { text } : {}), ...(owner ? { owner } : {}) };
 }
