@@ -80,7 +80,7 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
     app.transfers.update(state);
     statusBar.update(state);
     if (host.isOwner) refusals.update(state);
-    contextKeys.update(state, { searching: app.network.search !== "", filtering: false });
+    contextKeys.update(state, { searching: app.network.search !== "", filtering: app.network.isFiltered });
     if (state.damagedProfiles > 0 && !toldDamage && host.isOwner) {
       toldDamage = true;
       void tellDamagedProfiles(app, state.damagedProfiles);

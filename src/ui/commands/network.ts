@@ -11,7 +11,7 @@ import { networkTargets, peerTarget } from "../targets";
 import { startTrackerHere } from "../trackerTerminal";
 import { localTrackerPort } from "../views/conditions";
 import { addressText } from "../views/descriptions";
-import type { NetworkSort } from "../views/networkTree";
+import { NETWORK_SORTS, type NetworkSort, sortText } from "../views/networkFilters";
 import type { Handlers } from "./handlers";
 
 type NetworkCommand =
@@ -92,13 +92,11 @@ async function searchNetwork(app: App): Promise<void> {
 const SEARCH_DELAY_MS = 200;
 
 async function sortNetwork(app: App): Promise<void> {
-  const items: (QuickPickItem & { sort: NetworkSort })[] = [
-    { label: l10n.t("Newest first"), sort: "newest" },
-    { label: l10n.t("Name"), sort: "name" },
-    { label: l10n.t("Size"), sort: "size" },
-    { label: l10n.t("Number of sources"), sort: "sources" },
-  ];
-  for (const item of items) if (item.sort === app.network.order) item.description = l10n.t("now");
+  const items: (QuickPickItem & { sort: NetworkSort })[] = NETWORK_SORTS.map((sort) => ({
+    label: sortText(sort),
+    ...(sort === app.network.order ? { description: l10n.t("now") } : {}),
+    sort,
+  }));
   const picked = await window.showQuickPick(items, { placeHolder: l10n.t("Order of the Network view") });
   if (picked) app.network.setSort(picked.sort);
 }

@@ -10,7 +10,7 @@ import {
   type TreeView,
   window,
 } from "vscode";
-import type { LibraryVideo, NetworkPage, NetworkQuery, NetworkVideo } from "../../peer/status";
+import type { LibraryVideo, NetworkPage, NetworkVideo } from "../../peer/status";
 import type { HostState, WindowService } from "../../rpc/window";
 import { Views } from "../contributions";
 import { phaseOf } from "../host/snapshots";
@@ -24,6 +24,7 @@ import {
   tooltipOfNetworkVideo,
 } from "./descriptions";
 import { LiveQuery } from "./liveQuery";
+import { filterSummary, type NetworkFilters, type NetworkSort, queryOf } from "./networkFilters";
 import { type ListNode, NodeList } from "./nodeList";
 import { type ActionNode, actionItem, fireChange, moreNode, Pages, setHeader } from "./treeSupport";
 
@@ -32,7 +33,6 @@ export interface NetworkNode {
   readonly list: ListNode<NetworkVideo>;
 }
 export type NetworkTreeNode = NetworkNode | ActionNode;
-export type NetworkSort = NonNullable<NetworkQuery["sort"]>;
 
 /** The tracker coalesces its news as well; faster than this nobody reads. */
 const QUERY_INTERVAL_MS = 500;
@@ -49,6 +49,7 @@ export class NetworkTree implements TreeDataProvider<NetworkTreeNode>, Disposabl
   private readonly query: LiveQuery<NetworkPage>;
   private total = 0;
   private text = "";
+  private narrowed: NetworkFilters = {};
   private sort: NetworkSort = "newest";
   private state: HostState | undefined;
   private library = new Map<string, LibraryVideo>();
@@ -58,7 +59,12 @@ export class NetworkTree implements TreeDataProvider<NetworkTreeNode>, Disposabl
   constructor(service: WindowService, onError: (error: unknown) => void) {
     this.query = new LiveQuery({
       query: () =>
-        service.queryNetwork({ limit: this.pages.limit, sort: this.sort, ...(this.text ? { text: this.text } : {}) }),
+        service.queryNetwork({
+          ...queryOf(this.narrowed),
+          ...(this.text ? { text: this.text } : {}),
+          sort: this.sort,
+          limit: this.pages.limit,
+        }),
       onAnswer: (page) => this.show(page),
       onError,
       intervalMs: QUERY_INTERVAL_MS,
@@ -73,6 +79,12 @@ export class NetworkTree implements TreeDataProvider<NetworkTreeNode>, Disposabl
   get search(): string {
     return this.text;
   }
+  get filters(): NetworkFilters {
+    return this.narrowed;
+  }
+  get isFiltered(): boolean {
+    return filterSummary(this.narrowed) !== undefined;
+  }
   get order(): NetworkSort {
     return this.sort;
   }
@@ -83,6 +95,13 @@ export class NetworkTree implements TreeDataProvider<NetworkTreeNode>, Disposabl
   setSearch(text: string): void {
     if (text === this.text) return;
     this.text = text;
+    this.searchEmitter.fire();
+    this.ask();
+  }
+
+  /** All filters at once: one that is left out is off. Nothing else about the view changes. */
+  setFilters(filters: NetworkFilters): void {
+    this.narrowed = filters;
     this.searchEmitter.fire();
     this.ask();
   }
@@ -102,6 +121,8 @@ export class NetworkTree implements TreeDataProvider<NetworkTreeNode>, Disposabl
     this.state = state;
     const phase = phaseOf(state);
     if (state.activeId !== this.profileId || (phase !== "running" && phase !== "starting")) {
+      // Owners and friends are another profile's.
+      if (state.activeId !== this.profileId && this.isFiltered) this.narrowed = {};
       this.profileId = state.activeId;
       this.revision = undefined;
       this.query.cancel();
@@ -168,7 +189,8 @@ export class NetworkTree implements TreeDataProvider<NetworkTreeNode>, Disposabl
 
   private show(page: NetworkPage): void {
     // Right after a start nobody has answered yet: what the same profile showed before stays until somebody has.
-    const early = page.total === 0 && !this.text && this.state?.wanted && !this.state.snapshot.networkKnown;
+    const early =
+      page.total === 0 && !this.text && !this.isFiltered && this.state?.wanted && !this.state.snapshot.networkKnown;
     if (early && this.state && networkCondition(this.state) === "loading" && phaseOf(this.state) === "running") return;
     const change = this.list.update(page.videos);
     const structure = change.structure || page.total !== this.total;
@@ -207,15 +229,25 @@ export class NetworkTree implements TreeDataProvider<NetworkTreeNode>, Disposabl
     const refusing = running ? refusingTracker(state) : undefined;
     const silent = running && networkCondition(state) === "noTracker";
     const where = state?.snapshot.peer.trackers.map((tracker) => withoutToken(tracker.address)).join(", ") ?? "";
-    const filter = this.text ? l10n.t("“{0}”: {1} found", this.text, this.total) : undefined;
+    const question = this.questionText();
     let message: string | undefined;
     if (state && refusing) message = refusalText(state, refusing);
     else if (silent && this.list.nodes.length > 0) message = l10n.t("No tracker answers at {0}; trying again.", where);
     else if (running && state.snapshot.unreachable) {
       message = explain({ code: "unreachable", message: "", data: { port: state.snapshot.peer.port } });
     }
-    const description = silent && !refusing ? l10n.t("{0} does not answer", where) : undefined;
-    const shown = filter ?? description;
-    setHeader(this.view, { ...(message ? { message } : {}), ...(shown ? { description: shown } : {}) });
+    let description = silent && !refusing ? l10n.t("{0} does not answer", where) : undefined;
+    if (question !== undefined) {
+      description = l10n.t("{0} found", this.total);
+      if (message === undefined && this.list.nodes.length > 0) message = question;
+      else description = `${question} · ${description}`;
+    }
+    setHeader(this.view, { ...(message ? { message } : {}), ...(description ? { description } : {}) });
+  }
+
+  /** What is searched for and filtered by. */
+  private questionText(): string | undefined {
+    const parts = [this.text ? l10n.t("“{0}”", this.text) : undefined, filterSummary(this.narrowed)];
+    return parts.filter((part) => part !== undefined).join(" · ") || undefined;
   }
 }
