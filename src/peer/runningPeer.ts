@@ -28,6 +28,8 @@ import { dialPlain, dialTls } from "./net/tlsTransport";
 import { readHandshake } from "./net/wireHandshake";
 import { PeerFinder } from "./peerFinder";
 import { Publisher } from "./publisher";
+import { Circle } from "./social/circle";
+import { Contacts } from "./social/contacts";
 import type { PeerStatus } from "./status";
 import { FolderLock } from "./storage/folderLock";
 import { Library } from "./storage/library";
@@ -62,6 +64,7 @@ export class RunningPeer implements Engine {
   readonly controls = new Map<Fingerprint, ControlConnection>();
   readonly trackers: TrackerClient[] = [];
   readonly catalog: Catalog;
+  readonly circle: Circle;
   readonly imports: ImportQueue;
   readonly ffmpeg: Ffmpeg;
   readonly manual: ManualPeers;
@@ -76,13 +79,21 @@ export class RunningPeer implements Engine {
     readonly config: PeerConfig,
     readonly identity: Identity,
     readonly library: Library,
+    readonly contacts: Contacts,
     private readonly lock: FolderLock,
     readonly onChange: () => void,
   ) {
     this.peerId = config.peerId;
     this.uploadLimiter = new RateLimiter(config.uploadLimit ?? 0);
     this.downloadLimiter = new RateLimiter(config.downloadLimit ?? 0);
+    this.circle = new Circle(contacts, {
+      wallClock: () => this.wallClock(),
+      control: (fingerprint) => this.controls.get(fingerprint),
+      onPeopleChanged: (fingerprint) => this.onPeopleChanged(fingerprint),
+    });
+    contacts.onDidChange(() => this.changed());
     this.catalog = new Catalog({
+      people: contacts,
       self: {
         peerId: config.peerId,
         fingerprint: identity.fingerprint,
@@ -121,7 +132,8 @@ export class RunningPeer implements Engine {
     let peer: RunningPeer | undefined;
     try {
       const library = await Library.open(config.dataDir, { onError: () => onChange() });
-      peer = new RunningPeer(config, identity, library, lock, onChange);
+      const contacts = await Contacts.open(config.dataDir, identity.fingerprint);
+      peer = new RunningPeer(config, identity, library, contacts, lock, onChange);
       await peer.listen();
       peer.connectTrackers();
       await peer.openVideos();
@@ -146,7 +158,7 @@ export class RunningPeer implements Engine {
     await Promise.all([...this.runtimes.values()].map((runtime) => runtime.close()));
     await Promise.all([...goodbyes, this.listener?.close(), this.verifier.close()]);
     this.catalog.dispose();
-    await this.library.close();
+    await Promise.all([this.library.close(), this.contacts.close()]);
     await this.lock.release();
   }
 
@@ -402,6 +414,7 @@ export class RunningPeer implements Engine {
   private addControl(control: ControlConnection): void {
     if (this.stopped) return control.close("stopped");
     const { fingerprint } = control.peer;
+    if (this.contacts.isBlocked(fingerprint)) return control.close();
     const other = this.controls.get(fingerprint);
     if (other) {
       // Both sides keep the connection that the smaller fingerprint has dialled; of two by the same side, the newer one.
@@ -412,13 +425,27 @@ export class RunningPeer implements Engine {
     }
     this.controls.set(fingerprint, control);
     const remove = this.catalog.addPeer(control);
+    this.circle.noteConnected(control);
     control.onDidClose((reason) => {
       remove();
       if (this.controls.get(fingerprint) === control) this.controls.delete(fingerprint);
+      this.circle.noteConnected(control);
       this.manual.onDidClose(fingerprint, reason);
       this.changed();
     });
     this.finder.findForAll();
+    this.changed();
+  }
+
+  /** Friendship or a block has begun or ended: what is open follows at once. */
+  private onPeopleChanged(fingerprint: Fingerprint): void {
+    if (this.contacts.isBlocked(fingerprint)) {
+      this.manual.forget(fingerprint);
+      this.controls.get(fingerprint)?.close();
+    }
+    this.controls.get(fingerprint)?.notifyCatalogChanged();
+    for (const runtime of this.runtimes.values()) runtime.onSharingChanged();
+    this.catalog.peopleChanged();
     this.changed();
   }
 

@@ -398,17 +398,17 @@ export class Session implements PeerService {
 
   // --- people -----------------------------------------------------------------------------------------------------------
 
-  async addFriend(_contact: string, _peerId?: string): Promise<Contact> {
-    throw notBuilt();
+  async addFriend(contact: string, peerId?: string): Promise<Contact> {
+    return this.peer().circle.addFriend(contact, peerId);
   }
-  async removeFriend(_fingerprint: string): Promise<void> {
-    throw notBuilt();
+  async removeFriend(fingerprint: string): Promise<void> {
+    await this.peer().circle.removeFriend(fingerprint);
   }
-  async block(_fingerprint: string, _peerId?: string): Promise<void> {
-    throw notBuilt();
+  async block(fingerprint: string, peerId?: string): Promise<void> {
+    await this.peer().circle.block(fingerprint, peerId);
   }
-  async unblock(_fingerprint: string): Promise<void> {
-    throw notBuilt();
+  async unblock(fingerprint: string): Promise<void> {
+    await this.peer().circle.unblock(fingerprint);
   }
   async sendChat(_fingerprint: string, _text: string): Promise<{ id: string }> {
     throw notBuilt();
@@ -512,7 +512,7 @@ export class Session implements PeerService {
       peersRevision: peer?.catalog.peersRevision ?? 0,
       networkKnown: peer?.catalog.known ?? false,
       manual: peer?.manual.list() ?? [],
-      contacts: [],
+      contacts: peer?.circle.status() ?? [],
       chats: [],
       chatRevision: 0,
       unreachable: peer ? [...peer.runtimes.values()].some((runtime) => runtime.unreachable) : false,

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { NOBODY_KNOWN } from "../../src/peer/social/contacts";
 import type { NetworkQuery } from "../../src/peer/status";
 import { Catalog } from "../../src/peer/tracker/catalog";
 import { TrackerClient } from "../../src/peer/tracker/trackerClient";
@@ -28,7 +29,7 @@ describe("Filters of the catalogue", function () {
   function makeCatalog(friends: () => Iterable<Fingerprint> = () => []): Catalog {
     const catalog = new Catalog({
       self: { peerId: "Me", fingerprint: self.fingerprint, host: () => "127.0.0.1", port: () => 5000 },
-      people: { friends },
+      people: { ...NOBODY_KNOWN, friends },
     });
     disposables.push(() => catalog.dispose());
     return catalog;

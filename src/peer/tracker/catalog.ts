@@ -2,6 +2,7 @@ import type { VideoRecord } from "../../wire/records";
 import { type RecordKey, recordKeyOf } from "../../wire/trackerMessages";
 import type { Fingerprint, VideoId } from "../../wire/types";
 import { type Clock, systemClock } from "../clock";
+import { NOBODY_KNOWN, type People } from "../social/contacts";
 import type { NetworkPage, NetworkQuery, NetworkVideo, PeersPage } from "../status";
 import { type SourceQuery, sourceQuery, videoTest } from "./catalogFilter";
 import {
@@ -40,12 +41,8 @@ export interface CatalogOptions {
   now?: () => number;
   /** Key of the library entry of a video, when it is in the library. */
   libraryKeyOf?: (id: VideoId) => string | undefined;
-  people?: CatalogPeople;
-}
-
-/** Whose keys are pinned. */
-export interface CatalogPeople {
-  friends(): Iterable<Fingerprint>;
+  /** Who is a friend, blocked, or an impostor; `peopleChanged` says that it has changed. */
+  people?: People;
 }
 
 interface Own extends OwnVideo {
@@ -64,6 +61,7 @@ export class Catalog {
   readonly #sources = new Set<CatalogSource>();
   readonly #directory: DirectorySources;
   readonly #didChange = new Emitter<void>();
+  readonly #people: People;
   #own = new Map<RecordKey, Own>();
   /** One's own that were taken back: their sequence, and when. */
   readonly #takenBack = new Map<RecordKey, { sequence: number; at: number }>();
@@ -74,11 +72,13 @@ export class Catalog {
   constructor(readonly options: CatalogOptions) {
     this.#clock = options.clock ?? systemClock;
     this.#now = options.now ?? Date.now;
+    this.#people = options.people ?? NOBODY_KNOWN;
     this.#records = new RecordCache(this.#now);
     this.#directory = new DirectorySources({
       self: options.self,
       clock: this.#clock,
       now: this.#now,
+      people: this.#people,
       onChanged: () => this.#didChange.fire(),
       onAnswered: () => this.#setKnown(),
     });
@@ -179,6 +179,12 @@ export class Catalog {
     return this.#records.pictureOf(newest.key);
   }
 
+  /** Who is a friend, or blocked, has changed: lists may answer something else. */
+  peopleChanged(): void {
+    this.#directory.peopleChanged();
+    this.#changed();
+  }
+
   onDidChange(listener: () => void): () => void {
     return this.#didChange.on(listener);
   }
@@ -204,7 +210,9 @@ export class Catalog {
   #recordsAtHand(id: VideoId): VideoRecord[] {
     const own = this.#own.get(recordKeyOf(this.options.self.fingerprint, id));
     const others = this.#records.ofVideo(id).filter((record) => record.owner !== own?.record.owner);
-    return [...(own ? [own.record] : []), ...others].filter((record) => !record.withdrawn);
+    return [...(own ? [own.record] : []), ...others].filter(
+      (record) => !record.withdrawn && !this.#people.isBlocked(record.owner),
+    );
   }
 
   #merge(
@@ -233,6 +241,7 @@ export class Catalog {
         }
         const cached = this.#records.get(key);
         if (!cached || cached.record.withdrawn || this.#isTakenBack(key, cached, answer)) continue;
+        if (this.#people.isBlocked(cached.record.owner)) continue;
         const video = { cached, sources: row.sources, receivedAt: row.receivedAt };
         if (passes(video)) listed.set(key, video);
       }
@@ -267,8 +276,8 @@ export class Catalog {
       ...(record.container === undefined ? {} : { container: record.container }),
       ...(record.codecs === undefined ? {} : { codecs: record.codecs }),
       hasThumbnail,
-      friend: false,
-      impostor: false,
+      friend: this.#people.isFriend(record.owner),
+      impostor: this.#people.isImpostor(record.owner, record.ownerName),
       audience: record.audience,
       sources,
       mine: record.owner === this.options.self.fingerprint,
@@ -278,7 +287,7 @@ export class Catalog {
   }
 
   #sourceQuery(query: NetworkQuery): SourceQuery {
-    return sourceQuery(query, this.options.people?.friends() ?? []);
+    return sourceQuery(query, this.#people.friends());
   }
 
   #addSource(source: CatalogSource): () => void {

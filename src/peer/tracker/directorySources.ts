@@ -3,6 +3,7 @@ import { peerIdKey } from "../../wire/trackerAddress";
 import { type DirectoryPeer, MAX_DIRECTORY_ROWS } from "../../wire/trackerMessages";
 import type { Fingerprint } from "../../wire/types";
 import type { Clock } from "../clock";
+import type { People } from "../social/contacts";
 import type { NetworkPeer, PeersPage } from "../status";
 import { AnswerCache } from "./answerCache";
 import { type CatalogPeer, waitSettled } from "./catalogSources";
@@ -27,6 +28,7 @@ interface DirectoryContext {
   clock: Clock;
   /** Milliseconds since the epoch. */
   now: () => number;
+  people: People;
   onChanged(): void;
   onAnswered(): void;
 }
@@ -40,7 +42,7 @@ interface TrackerDirectory {
   cancelSettled: () => void;
 }
 
-/** Who is a friend is for the contacts to say: the session adds it. */
+/** What is said of each when all are known. */
 const UNKNOWN_PERSON = { friend: false, blocked: false, impostor: false, sameName: false } as const;
 
 /** Who is online: oneself, connected peers, and the directories of all trackers, by name. */
@@ -101,6 +103,11 @@ export class DirectorySources {
     return () => {
       if (this.#peers.delete(peer)) this.#changed();
     };
+  }
+
+  /** Who is a friend, or blocked, has changed. */
+  peopleChanged(): void {
+    this.#changed();
   }
 
   async query({ limit }: { limit: number }): Promise<PeersPage> {
@@ -169,7 +176,7 @@ export class DirectorySources {
   }
 
   #merge(answers: readonly (DirectoryAnswer | undefined)[], limit: number): PeersPage {
-    const { self } = this.context;
+    const { self, people } = this.context;
     const merged = new Map<Fingerprint, NetworkPeer>();
     merged.set(self.fingerprint, {
       peerId: self.peerId,
@@ -195,6 +202,14 @@ export class DirectorySources {
         if (known) known.onlineSince = Math.min(known.onlineSince, peer.onlineSince);
         else merged.set(peer.fingerprint, { ...peer, self: false, connected: false, ...UNKNOWN_PERSON });
       }
+    }
+    for (const { fingerprint } of [...merged.values()]) if (people.isBlocked(fingerprint)) merged.delete(fingerprint);
+    const names = new Map<string, number>();
+    for (const { peerId } of merged.values()) names.set(peerIdKey(peerId), (names.get(peerIdKey(peerId)) ?? 0) + 1);
+    for (const peer of merged.values()) {
+      peer.friend = people.isFriend(peer.fingerprint);
+      peer.impostor = people.isImpostor(peer.fingerprint, peer.peerId);
+      peer.sameName = names.get(peerIdKey(peer.peerId)) !== 1;
     }
     const peers = [...merged.values()].sort(
       (a, b) => compareText(peerIdKey(a.peerId), peerIdKey(b.peerId)) || compareText(a.fingerprint, b.fingerprint),
