@@ -1,5 +1,7 @@
 /** What a person may give to download: an id, a link, a magnet link, a .torrent file. Everything becomes one shape. */
 import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { PeerConfig } from "../rpc/peerService";
 import { toHex } from "../wire/bytes";
 import { MAX_TORRENT_FILE_BYTES } from "../wire/constants";
 import { StreamletError } from "../wire/errors";
@@ -183,4 +185,9 @@ async function fromTorrentFile(path: string): Promise<DownloadSpec> {
 
 function newest(records: readonly VideoRecord[]): VideoRecord | undefined {
   return records.reduce<VideoRecord | undefined>((a, b) => (a && a.sequence >= b.sequence ? a : b), undefined);
+}
+
+/** Where obtained videos go unless it is said otherwise. */
+export function downloadsDirOf({ downloadsDir, dataDir }: Pick<PeerConfig, "downloadsDir" | "dataDir">): string {
+  return downloadsDir ?? join(dataDir, "downloads");
 }

@@ -22,6 +22,7 @@ import {
   type ControlOptions,
   type ControlPeer,
 } from "./net/controlConnection";
+import { IncomingLog } from "./net/incomingLog";
 import { Listener, type RemoteIdentity } from "./net/listener";
 import { RateLimiter } from "./net/rateLimiter";
 import { dialPlain, dialTls } from "./net/tlsTransport";
@@ -48,6 +49,7 @@ const SLEEP_CHECK_MS = 30_000;
 const SHARING_DELAY_MS = 50;
 /** Who restarts is back in seconds; an address where nobody listens costs one packet a round. */
 const MANUAL_RETRY_MS = 5_000;
+const LOOPBACK = /^(127\.|::1$)/;
 
 export class RunningPeer implements Engine {
   readonly clock = systemClock;
@@ -68,6 +70,8 @@ export class RunningPeer implements Engine {
   readonly imports: ImportQueue;
   readonly ffmpeg: Ffmpeg;
   readonly manual: ManualPeers;
+  /** Since the start. */
+  readonly incoming = new IncomingLog((host) => LOOPBACK.test(host) || this.addresses().includes(host));
   private readonly publisher: Publisher;
   private readonly finder: PeerFinder;
   private readonly timers: (() => void)[] = [];
@@ -274,10 +278,18 @@ export class RunningPeer implements Engine {
       identity,
       port: config.port,
       ...(config.host ? { host: config.host } : {}),
-      onWire: (socket, remote) => void this.acceptWire(socket, { ...remote, transport: "tls", incoming: true }),
-      onPlain: (socket, remote) =>
-        void this.acceptWire(socket, { ...remote, fingerprint: undefined, transport: "plain", incoming: true }),
-      onControl: (socket, remote) => this.acceptControl(socket, remote),
+      onWire: (socket, remote) => {
+        this.incoming.note(remote);
+        void this.acceptWire(socket, { ...remote, transport: "tls", incoming: true });
+      },
+      onPlain: (socket, remote) => {
+        this.incoming.note(remote);
+        void this.acceptWire(socket, { ...remote, fingerprint: undefined, transport: "plain", incoming: true });
+      },
+      onControl: (socket, remote) => {
+        this.incoming.note(remote);
+        this.acceptControl(socket, remote);
+      },
     });
     this.port = await this.listener.listen();
   }

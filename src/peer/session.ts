@@ -14,10 +14,12 @@ import { charCount, cleanText } from "../wire/text";
 import { announceUrl } from "../wire/trackerAddress";
 import { isVideoId } from "../wire/types";
 import { systemClock } from "./clock";
-import { type DownloadSpec, downloadName, readDownloadSource } from "./downloadSource";
+import { diagnose } from "./diagnose";
+import { type DownloadSpec, downloadName, downloadsDirOf, readDownloadSource } from "./downloadSource";
 import { createIdentityKey, loadIdentity } from "./identity";
 import { copiesFolder } from "./importQueue";
 import { thumbnailOf, toThumbnail } from "./media/thumbnails";
+import { patientOf } from "./patient";
 import { RunningPeer } from "./runningPeer";
 import { Snapshots } from "./snapshots";
 import {
@@ -50,6 +52,7 @@ export class Session implements PeerService {
   private running: RunningPeer | undefined;
   private status: PeerStatus = STOPPED_PEER;
   private readonly tasks = new Map<string, { status: TaskStatus; abort: AbortController }>();
+  private readonly diagnoses = new Map<string, AbortController>();
   private readonly snapshots = new Snapshots(systemClock, () => this.takeSnapshot());
   private turning: Promise<unknown> = Promise.resolve();
 
@@ -85,6 +88,7 @@ export class Session implements PeerService {
       this.running = undefined;
       this.status = STOPPED_PEER;
       for (const task of this.tasks.values()) task.abort.abort();
+      for (const diagnosis of this.diagnoses.values()) diagnosis.abort();
       await running?.stop();
       this.snapshots.flush();
     });
@@ -203,6 +207,7 @@ export class Session implements PeerService {
 
   async cancelTask(id: string): Promise<void> {
     this.tasks.get(id)?.abort.abort();
+    this.diagnoses.get(id)?.abort();
   }
 
   // --- downloads --------------------------------------------------------------------------------------------------------
@@ -293,7 +298,7 @@ export class Session implements PeerService {
   private async destinationOf(spec: DownloadSpec, request: DownloadRequest): Promise<string> {
     const { config } = this.peer();
     const name = downloadName(spec.fileName);
-    if (!request.out) return uniquePath(config.downloadsDir ?? join(config.dataDir, "downloads"), name);
+    if (!request.out) return uniquePath(downloadsDirOf(config), name);
     const out = isAbsolute(request.out) ? request.out : resolve(request.out);
     const asFolder = (await isFolder(out)) || /[\\/]$/.test(request.out);
     const path = asFolder ? join(out, name) : out;
@@ -442,8 +447,15 @@ export class Session implements PeerService {
   mediaTools(): Promise<MediaTools> {
     return this.peer().ffmpeg.tools();
   }
-  async diagnose(): Promise<Check[]> {
-    throw notBuilt();
+  async diagnose({ taskId }: { taskId: string }): Promise<Check[]> {
+    const patient = patientOf(this.peer());
+    const abort = new AbortController();
+    this.diagnoses.set(taskId, abort);
+    try {
+      return await diagnose(patient, abort.signal);
+    } finally {
+      this.diagnoses.delete(taskId);
+    }
   }
 
   async setLimits(limits: Limits): Promise<void> {

@@ -148,8 +148,11 @@ export interface PeerService {
   deleteChat(fingerprint: string): Promise<void>;
 
   setLimits(limits: Limits): Promise<void>;
-  /** Tests what has to work for people to reach each other; at most 10 s. */
-  diagnose(): Promise<Check[]>;
+  /**
+   * Tests what has to work for people to reach each other; at most 10 s. `cancelTask(taskId)` ends it.
+   * Errors: not-running, cancelled.
+   */
+  diagnose(request: { taskId: string }): Promise<Check[]>;
   /** Releases the name at the trackers (best effort, 3 s), stops, and deletes `dataDir`. Works without a running engine. */
   deleteData(config: PeerConfig): Promise<void>;
 }

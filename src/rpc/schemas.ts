@@ -112,7 +112,7 @@ const engine = {
   chatHistory: z.tuple([fingerprint, z.object({ before: key.optional(), limit: z.number().int().min(1).max(200) })]),
   markChatRead: z.tuple([fingerprint]),
   deleteChat: z.tuple([fingerprint]),
-  diagnose: none,
+  diagnose: z.tuple([z.object({ taskId: key })]),
 };
 
 /** Calls that the worker thread answers. */

@@ -113,6 +113,7 @@ export class TrackerClient {
   #status: TrackerStatus;
   #link: TrackerLink | undefined;
   #observedHost: string | undefined;
+  #clockSkewMs: number | undefined;
   #running = false;
   #failures = 0;
   #awaySince: number;
@@ -139,6 +140,18 @@ export class TrackerClient {
   /** One's own address as the tracker sees it; undefined before the first welcome. */
   get observedHost(): string | undefined {
     return this.#observedHost;
+  }
+
+  /** How far this computer's clock is ahead of the tracker's, as of the last welcome; undefined before the first. */
+  get clockSkewMs(): number | undefined {
+    return this.#clockSkewMs;
+  }
+
+  /** Connects at once where it waits for its next try. */
+  tryNow(): void {
+    if (!this.#running || this.#link) return;
+    this.#cancelRetry();
+    this.#connect();
   }
 
   start(): void {
@@ -296,6 +309,7 @@ export class TrackerClient {
     link.request({ type: "subscribe", catalog: true, directory: true }, "done").catch(() => {});
     // It works all the same; but records that look expired are hidden, and then nobody knows why.
     const skew = this.#wallClock() - time;
+    this.#clockSkewMs = skew;
     const wrong = Math.abs(skew) > MAX_CLOCK_SKEW_MS;
     this.#setStatus({ state: "online", ...(wrong ? { error: clockError(skew).toInfo() } : {}) });
     this.#tell();
