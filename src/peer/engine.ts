@@ -4,6 +4,7 @@ import type { Fingerprint } from "../wire/types";
 import type { Clock } from "./clock";
 import type { Identity } from "./identity";
 import type { RateLimiter } from "./net/rateLimiter";
+import type { People } from "./social/contacts";
 import type { Library } from "./storage/library";
 import type { Verifier } from "./storage/verifier";
 import type { KnownPeer } from "./swarm/peerList";
@@ -21,6 +22,7 @@ export interface Engine {
   /** Peer id of BEP 3, one per session. */
   readonly peerId20: Uint8Array;
   readonly library: Library;
+  readonly people: People;
   readonly verifier: Verifier;
   readonly uploadLimiter: RateLimiter;
   readonly downloadLimiter: RateLimiter;

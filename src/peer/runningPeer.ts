@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 import type { Duplex } from "node:stream";
 import type { PeerConfig } from "../rpc/peerService";
 import { WIRE_PEER_ID_BYTES, WIRE_PEER_ID_PREFIX } from "../wire/constants";
-import type { StreamletError } from "../wire/errors";
+import { StreamletError } from "../wire/errors";
 import { haystackOf, matchesWords, queryWords } from "../wire/search";
 import type { Fingerprint } from "../wire/types";
 import { systemClock } from "./clock";
@@ -30,7 +30,8 @@ import { readHandshake } from "./net/wireHandshake";
 import { PeerFinder } from "./peerFinder";
 import { Publisher } from "./publisher";
 import { Circle } from "./social/circle";
-import { Contacts } from "./social/contacts";
+import { Contacts, type People } from "./social/contacts";
+import { FriendLinks } from "./social/friendLinks";
 import type { PeerStatus } from "./status";
 import { FolderLock } from "./storage/folderLock";
 import { Library } from "./storage/library";
@@ -63,10 +64,12 @@ export class RunningPeer implements Engine {
   readonly uploadLimiter: RateLimiter;
   readonly downloadLimiter: RateLimiter;
   readonly runtimes = new Map<string, VideoRuntime>();
+  readonly people: People;
   readonly controls = new Map<Fingerprint, ControlConnection>();
   readonly trackers: TrackerClient[] = [];
   readonly catalog: Catalog;
   readonly circle: Circle;
+  readonly friendLinks: FriendLinks;
   readonly imports: ImportQueue;
   readonly ffmpeg: Ffmpeg;
   readonly manual: ManualPeers;
@@ -88,11 +91,21 @@ export class RunningPeer implements Engine {
     readonly onChange: () => void,
   ) {
     this.peerId = config.peerId;
+    this.people = contacts;
     this.uploadLimiter = new RateLimiter(config.uploadLimit ?? 0);
     this.downloadLimiter = new RateLimiter(config.downloadLimit ?? 0);
+    this.friendLinks = new FriendLinks({
+      clock: this.clock,
+      wallClock: () => this.wallClock(),
+      contacts,
+      isConnected: (fingerprint) => this.controls.has(fingerprint),
+      dial: (address, expected) => this.dialControl(address, expected),
+      changed: () => this.changed(),
+    });
     this.circle = new Circle(contacts, {
       wallClock: () => this.wallClock(),
       control: (fingerprint) => this.controls.get(fingerprint),
+      isListed: (fingerprint) => this.friendLinks.isListed(fingerprint),
       onPeopleChanged: (fingerprint) => this.onPeopleChanged(fingerprint),
     });
     contacts.onDidChange(() => this.changed());
@@ -156,6 +169,7 @@ export class RunningPeer implements Engine {
     this.stopSignal.abort();
     for (const cancel of this.timers) cancel();
     this.sharingTimer?.();
+    this.friendLinks.stop();
     const goodbyes = [...this.trackers.map((tracker) => tracker.stop()), this.finder.stop()];
     for (const control of this.controls.values()) control.close("stopped");
     await this.imports.close();
@@ -254,7 +268,11 @@ export class RunningPeer implements Engine {
     if (peer.transport === "plain") return dialPlain({ host, port, signal, onread });
     const expected = peer.fingerprint;
     const options = { host, port, signal, onread, identity: this.identity, alpn: "streamlet-wire/1" as const };
-    return (await dialTls(expected ? { ...options, expected } : options)).socket;
+    if (expected) this.refuseBlocked(expected);
+    const { socket, fingerprint } = await dialTls(expected ? { ...options, expected } : options);
+    if (this.contacts.isBlocked(fingerprint)) socket.destroy();
+    this.refuseBlocked(fingerprint);
+    return socket;
   }
 
   findPeers(runtime: VideoRuntime): void {
@@ -299,6 +317,7 @@ export class RunningPeer implements Engine {
       const client = this.makeTracker(address);
       this.trackers.push(client);
       this.catalog.addTracker(client);
+      this.friendLinks.addTracker(client);
       client.onDidChangeStatus(({ state }) => {
         this.onAcknowledged();
         // Downloads that were there before the tracker need not wait for their next look round.
@@ -308,7 +327,7 @@ export class RunningPeer implements Engine {
       client.onDidRefuse((id, error) => this.onRefused(id, error));
       client.onDidRequestCallback(({ id, fingerprint, host, port }) => {
         const runtime = this.findByHash(id);
-        if (runtime?.allows({ transport: "tls" }) && port > 0) {
+        if (runtime?.allows({ transport: "tls", fingerprint }) && port > 0) {
           void runtime.callBack({ fingerprint, host, port, transport: "tls" }).catch(() => undefined);
         }
       });
@@ -330,6 +349,7 @@ export class RunningPeer implements Engine {
     await Promise.all(looks);
     this.publish();
     this.manual.retry();
+    this.friendLinks.lookSoon();
     this.timers.push(
       this.clock.every(MANUAL_RETRY_MS, () => this.manual.retry()),
       this.clock.every(SLEEP_CHECK_MS, () => {
@@ -398,7 +418,9 @@ export class RunningPeer implements Engine {
     }
   }
 
+  /** A blocked person learns nothing, not even that they are blocked: closed before the hello. */
   private acceptControl(socket: Parameters<typeof ControlConnection.accept>[0], remote: RemoteIdentity): void {
+    if (this.contacts.isBlocked(remote.fingerprint)) return void socket.destroy();
     ControlConnection.accept(socket, remote, this.controlOptions()).then(
       (control) => this.addControl(control),
       () => socket.destroy(),
@@ -418,9 +440,16 @@ export class RunningPeer implements Engine {
   private async dialControl({ host, port }: HostPort, expected: Fingerprint | undefined): Promise<ControlPeer> {
     const { signal } = this.stopSignal;
     const options = { ...this.controlOptions(), host, port, signal, ...(expected ? { expected } : {}) };
+    if (expected) this.refuseBlocked(expected);
     const control = await ControlConnection.dial(options);
     this.addControl(control);
+    this.refuseBlocked(control.peer.fingerprint);
     return control.peer;
+  }
+
+  private refuseBlocked(fingerprint: Fingerprint): void {
+    if (!this.contacts.isBlocked(fingerprint)) return;
+    throw new StreamletError("invalid-argument", "You have blocked whoever is there: end the block first.");
   }
 
   private addControl(control: ControlConnection): void {
@@ -442,6 +471,7 @@ export class RunningPeer implements Engine {
       remove();
       if (this.controls.get(fingerprint) === control) this.controls.delete(fingerprint);
       this.circle.noteConnected(control);
+      this.friendLinks.onClosed(fingerprint);
       this.manual.onDidClose(fingerprint, reason);
       this.changed();
     });
@@ -456,6 +486,7 @@ export class RunningPeer implements Engine {
       this.controls.get(fingerprint)?.close();
     }
     this.controls.get(fingerprint)?.notifyCatalogChanged();
+    this.friendLinks.onPeopleChanged(fingerprint);
     for (const runtime of this.runtimes.values()) runtime.onSharingChanged();
     this.catalog.peopleChanged();
     this.changed();

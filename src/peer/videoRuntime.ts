@@ -86,9 +86,10 @@ export class VideoRuntime {
   }
 
   /** May this remote have the video? Friends' videos wait for grants: nobody is let in. */
-  allows(remote: Pick<RemotePeer, "transport">): boolean {
+  allows(remote: Pick<RemotePeer, "transport" | "fingerprint">): boolean {
     const { audience } = this.entry;
     if (!this.isSeeding && !this.isDownloading) return false;
+    if (remote.fingerprint && this.engine.people.isBlocked(remote.fingerprint)) return false;
     return audience === "public" || (audience === "everyone" && remote.transport === "tls");
   }
 

@@ -9,6 +9,8 @@ import type { Contacts, StoredContact } from "./contacts";
 export interface CircleHost {
   wallClock(): number;
   control(fingerprint: Fingerprint): ControlConnection | undefined;
+  /** Some tracker says that they are online. */
+  isListed(fingerprint: Fingerprint): boolean;
   /** Somebody became a friend, was a friend, was blocked or is not any more: takes effect on open connections. */
   onPeopleChanged(fingerprint: Fingerprint): void;
 }
@@ -72,7 +74,7 @@ export class Circle {
 
   private statusOf(contact: StoredContact): Contact {
     const connected = this.host.control(contact.fingerprint) !== undefined;
-    return { ...contact, online: connected, connected };
+    return { ...contact, online: connected || this.host.isListed(contact.fingerprint), connected };
   }
 }
 
