@@ -12,6 +12,7 @@ import { systemClock } from "./clock";
 import type { Engine } from "./engine";
 import { type Identity, loadIdentity } from "./identity";
 import { copiesFolder, ImportQueue } from "./importQueue";
+import { KnownSources } from "./knownSources";
 import { DISCONNECTED, ManualPeers } from "./manualPeers";
 import { Ffmpeg } from "./media/ffmpeg";
 import { type HostPort, localAddresses } from "./net/addresses";
@@ -68,6 +69,7 @@ export class RunningPeer implements Engine {
   readonly controls = new Map<Fingerprint, ControlConnection>();
   readonly trackers: TrackerClient[] = [];
   readonly catalog: Catalog;
+  readonly knownSources: KnownSources;
   readonly circle: Circle;
   readonly friendLinks: FriendLinks;
   readonly imports: ImportQueue;
@@ -119,6 +121,7 @@ export class RunningPeer implements Engine {
       },
       libraryKeyOf: (id) => library.findById(id)?.key,
     });
+    this.knownSources = new KnownSources(this.clock, this.trackers);
     this.publisher = new Publisher(this, this.catalog, this.trackers, () => this.runtimes.values());
     this.finder = new PeerFinder({
       clock: this.clock,

@@ -43,7 +43,9 @@ import { copyFile } from "./storage/copyFile";
 import { safeFileName, uniquePath } from "./storage/fileNames";
 import { HashTree } from "./storage/hashTree";
 import { checkVideoFile } from "./storage/videoFile";
+import { torrentFile } from "./torrentFile";
 import { TrackerClient } from "./tracker/trackerClient";
+import { videoDetails } from "./videoDetails";
 import type { DownloadResult, VideoRuntime } from "./videoRuntime";
 
 const RELEASE_TIMEOUT_MS = 3_000;
@@ -438,11 +440,13 @@ export class Session implements PeerService {
     if (kept || !videoId || !isVideoId(videoId)) return kept;
     return toThumbnail(await catalog.thumbnailOf(videoId)) ?? thumbnailOf(library.findById(videoId)?.thumbnail);
   }
-  async details(_id: string): Promise<VideoDetails> {
-    throw notBuilt();
+  async details(video: string): Promise<VideoDetails> {
+    const details = await videoDetails(this.peer(), video);
+    if (!details) throw new StreamletError("unknown-video", "Nobody who can be reached offers this video now.");
+    return details;
   }
-  async torrentFile(_key: string): Promise<{ fileName: string; data: string }> {
-    throw notBuilt();
+  async torrentFile(key: string): Promise<{ fileName: string; data: string }> {
+    return torrentFile(this.peer(), this.runtime(key).entry);
   }
   mediaTools(): Promise<MediaTools> {
     return this.peer().ffmpeg.tools();

@@ -137,6 +137,8 @@ export interface NetworkVideo {
 }
 
 export interface NetworkQuery {
+  /** Only this video, as each of its owners offers it. */
+  id?: VideoId;
   text?: string;
   /** Only of this owner. */
   owner?: Fingerprint;
@@ -242,29 +244,50 @@ export interface Thumbnail {
 
 /** One peer that gives or takes a video. */
 export interface VideoSource {
-  /** Display name; "" for a plain BitTorrent peer. */
+  /** Display name; "" for a plain BitTorrent peer, or while unknown. */
   peerId: string;
   fingerprint: Fingerprint | "";
-  /** Name and version of its program, where it says so. */
+  /** It is this peer. */
+  self: boolean;
+  /** A wire connection is open; else a tracker or the owner's own connection tells of it. */
+  connected: boolean;
+  /** Name and version of its program, where it says so: text of a stranger. */
   client: string;
   address: string;
   transport: "tls" | "plain";
-  /** 0 to 1. */
-  have: number;
+  /** 0 to 1; absent until it has said. */
+  have?: number;
   downRate: number;
   upRate: number;
 }
 
+/** The pieces of a video in order, in cells of `piecesPerCell` (the last may hold fewer), so that any video fits a picture. */
+export interface PieceMap {
+  piecesPerCell: number;
+  /** base64, one byte a cell: how much of it is here, 0 to 255; 255 only where all of it is. */
+  here: string;
+  /** base64, one byte a cell: how many of its pieces are under way, at most 255. */
+  fetching: string;
+  /** base64, one byte a cell: how many connected sources have the rarest of its pieces, at most 255. */
+  sources: string;
+  /** Pieces that are here, in all. */
+  hereCount: number;
+  /** Connected sources of the rarest piece. */
+  leastSources: number;
+  /** Pieces that are neither here nor at a connected source. */
+  missingCount: number;
+}
+
 export interface VideoDetails {
-  id: VideoId;
+  /** Absent while hashing, and for torrents of BitTorrent v1 only. */
+  id?: VideoId;
   piecesRoot?: string;
   pieceLength?: number;
+  /** 0 until its shape is known. */
   pieceCount: number;
-  /** Which pieces are here: base64 of a bitfield (BEP 3 order), absent where nothing of it is here. */
-  have?: string;
-  /** How many connected sources have each piece, at most 255 each: base64, one byte a piece; absent without a swarm. */
-  availability?: string;
-  /** Connected ones. */
+  /** Absent where nothing of it is in the library. */
+  pieces?: PieceMap;
+  /** Oneself first where something is here, then connected ones; bounded (videoDetails.ts). */
   sources: VideoSource[];
 }
 

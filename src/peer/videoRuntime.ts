@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { basename, dirname, extname } from "node:path";
 import type { Duplex } from "node:stream";
+import type { Bitfield } from "../wire/bitfield";
 import { toHex } from "../wire/bytes";
 import { StreamletError, toErrorInfo } from "../wire/errors";
 import type { Handshake } from "../wire/handshake";
@@ -20,8 +21,9 @@ import type { Content } from "./swarm/content";
 import { Download } from "./swarm/download";
 import type { RemotePeer } from "./swarm/peerConnection";
 import type { KnownPeer } from "./swarm/peerList";
+import type { Pieces } from "./swarm/pieceMap";
 import { Swarm } from "./swarm/swarm";
-import { contentOf, contentOfInfo, storedBytes, VideoStorage } from "./videoStorage";
+import { contentOf, contentOfInfo, storedBytes, storedPieces, VideoStorage } from "./videoStorage";
 
 const MAX_CONNECTIONS_PER_VIDEO = 50;
 const UPLOAD_SLOTS_PER_VIDEO = 20;
@@ -126,6 +128,26 @@ export class VideoRuntime {
       publishedOn: this.publishedOn,
     };
   }
+
+  /** Where its pieces are; undefined until its shape is known, and while what is on disk is being checked. */
+  async pieces(): Promise<Pieces | undefined> {
+    if (!this.active) await this.serialize(async () => this.lookAtPieces());
+    if (!this.active) return this.dormant && { here: this.dormant, fetching: [], sources: [] };
+    const { swarm, storage } = this.active;
+    if (!storage) return undefined;
+    const connections = [...swarm.connections()].filter(({ ready, remoteKnown }) => ready && remoteKnown);
+    return {
+      here: storage.have,
+      fetching: swarm.download?.underWay() ?? [],
+      sources: connections.flatMap(({ remote }) => (remote ? [remote] : [])),
+    };
+  }
+
+  private async lookAtPieces(): Promise<void> {
+    if (!this.active && !this.closed) this.dormant = await storedPieces(this.engine, this.entry);
+  }
+  /** What was on disk when somebody last looked while nothing was under way. */
+  private dormant: Bitfield | undefined;
 
   // --- life -------------------------------------------------------------------------------------------------------------
 

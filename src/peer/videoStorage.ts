@@ -151,13 +151,21 @@ export function contentOfInfo(info: Info): Content {
 
 /** Verified bytes of a download that does not run. */
 export async function storedBytes(engine: Engine, entry: LibraryEntry): Promise<number> {
-  if (!entry.partPath || !entry.pieceLength || !(await exists(entry.partPath))) return 0;
-  const content = new Content(entry.size, entry.pieceLength, undefined);
-  const resumePath = engine.library.resumePath(entry.key);
-  const { resume } = ResumeData.open(resumePath, resumeTarget(entry, entry.partPath, content));
-  const bytes = bytesOf(Bitfield.fromBytes(resume.bits(), content.pieceCount), content);
+  const have = await storedPieces(engine, entry);
+  return have && entry.pieceLength ? bytesOf(have, new Content(entry.size, entry.pieceLength, undefined)) : 0;
+}
+
+/** Which pieces there are of a video that nobody uses right now; undefined until its shape is known. */
+export async function storedPieces(engine: Engine, entry: LibraryEntry): Promise<Bitfield | undefined> {
+  const { partPath, pieceLength, size, key, state } = entry;
+  if (!pieceLength || size === 0) return undefined;
+  const content = new Content(size, pieceLength, undefined);
+  if (state === "ready") return Bitfield.full(content.pieceCount);
+  if (!partPath || !(await exists(partPath))) return new Bitfield(content.pieceCount);
+  const { resume } = ResumeData.open(engine.library.resumePath(key), resumeTarget(entry, partPath, content));
+  const have = Bitfield.fromBytes(resume.bits(), content.pieceCount);
   resume.close();
-  return bytes;
+  return have;
 }
 
 function resumeTarget(entry: LibraryEntry, partPath: string, content: Content) {

@@ -103,8 +103,11 @@ export interface PeerService {
   cancelTask(id: string): Promise<void>;
   /** Its picture: of the library entry `key`, else of the newest record of `id`. Null: none, or not a usable one. */
   thumbnail(of: { key?: string; id?: string }): Promise<Thumbnail | null>;
-  /** Sources and pieces of a video of the network or the library. Errors: unknown-video. */
-  details(id: string): Promise<VideoDetails>;
+  /**
+   * Sources and pieces of a video of the network or the library; asks trackers, connects to nobody.
+   * @param video its id, or its key in the library. Errors: unknown-video.
+   */
+  details(video: string): Promise<VideoDetails>;
   /** The .torrent file of a public video. Errors: unknown-video, invalid-argument (not public, or not hashed yet). */
   torrentFile(key: string): Promise<{ fileName: string; data: string }>;
   mediaTools(): Promise<MediaTools>;

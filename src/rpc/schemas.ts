@@ -75,6 +75,11 @@ const engine = {
   link: z.tuple([key]),
   queryNetwork: z.tuple([
     z.object({
+      id: z
+        .string()
+        .regex(/^[0-9a-f]{64}$/)
+        .transform((value) => value as never)
+        .optional(),
       text: text.optional(),
       owner: z
         .string()

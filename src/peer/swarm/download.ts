@@ -77,6 +77,11 @@ export class Download {
     return this.have.isFull;
   }
 
+  /** Pieces of which blocks are under way, or here and not yet verified. */
+  underWay(): Iterable<number> {
+    return this.active.keys();
+  }
+
   /** Discards what is in memory; requests under way are cancelled. */
   stop(): void {
     this.stopped = true;

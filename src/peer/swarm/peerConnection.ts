@@ -89,6 +89,8 @@ export class PeerConnection implements WireSink {
   supportsV2 = false;
   supportsFast = false;
   extended: ExtendedHandshake | undefined;
+  /** Peer id of BEP 3; undefined until its handshake has come. */
+  remoteId20: Uint8Array | undefined;
   /** It told us `st_request`: another Streamlet, which keeps early requests and takes larger ones. */
   isStreamlet: boolean;
   maxRequestBytes = BLOCK_BYTES;
@@ -321,6 +323,7 @@ export class PeerConnection implements WireSink {
     if (Buffer.compare(theirs.peerId20, this.host.peerId20) === 0) {
       throw new StreamletError("bad-handshake", "That is this peer itself.");
     }
+    this.remoteId20 = theirs.peerId20;
     this.supportsFast = theirs.reserved.fast;
     // The bit offers v2 on a hybrid; on the v2 hash libtorrent takes v2 for granted, and leaves the bit out.
     this.supportsV2 = this.offersV2 && (version === "v2" || theirs.reserved.v2);

@@ -65,6 +65,7 @@ export class Catalog {
   #own = new Map<RecordKey, Own>();
   /** One's own that were taken back: their sequence, and when. */
   readonly #takenBack = new Map<RecordKey, { sequence: number; at: number }>();
+  /** Of a list; who asks for one video asks again by itself. */
   #lastQuery: NetworkQuery = DEFAULT_QUERY;
   #revision = 1;
   #known = false;
@@ -134,7 +135,7 @@ export class Catalog {
   }
 
   async query(query: NetworkQuery): Promise<NetworkPage> {
-    this.#lastQuery = query;
+    if (!query.id) this.#lastQuery = query;
     const wanted = this.#sourceQuery(query);
     const answers = await Promise.all(
       [...this.#sources].map(async (source) => ({ source, answer: await source.query(wanted) })),

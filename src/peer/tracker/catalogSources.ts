@@ -173,13 +173,14 @@ export class TrackerSource implements CatalogSource {
 
   /** The first `limit` rows of these owners' videos, or of everybody's. */
   async #fetchRows(
-    { text, minDuration, maxDuration, minHeight, sort, limit }: SourceQuery,
+    { id, text, minDuration, maxDuration, minHeight, sort, limit }: SourceQuery,
     owners: readonly Fingerprint[] | undefined,
   ): Promise<{ rows: CatalogRow[]; total: number; complete: boolean; settlingMs?: number | undefined }> {
     const rows = new Map<RecordKey, CatalogRow>();
     let page: CatalogRows | undefined;
     do {
       page = await this.client.query({
+        ...(id ? { ids: [id] } : {}),
         ...(text ? { text } : {}),
         ...(owners ? { owners: [...owners] } : {}),
         ...(minDuration === undefined ? {} : { minDuration }),
