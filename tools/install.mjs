@@ -13,6 +13,9 @@ export const DEBIAN_PACKAGES = {
   chromium: "the browser that shows the VS Code of the tests",
   ffmpeg: "makes test videos",
   "python3-libtorrent": "a BitTorrent client of somebody else, to compare and to talk with",
+  aria2: "another one",
+  "transmission-cli": "another one",
+  iproute2: "makes the network namespaces that transmission needs: it refuses peers on the loopback",
 };
 
 /**
@@ -93,6 +96,12 @@ async function hasPackage(name) {
       return (await outputOf("chromium", ["--version"])) !== undefined;
     case "ffmpeg":
       return (await outputOf("ffmpeg", ["-version"])) !== undefined;
+    case "aria2":
+      return (await outputOf("aria2c", ["--version"])) !== undefined;
+    case "transmission-cli":
+      return (await outputOf("transmission-show", ["--version"])) !== undefined;
+    case "iproute2":
+      return (await outputOf("ip", ["-V"])) !== undefined;
     default:
       return (await outputOf("/usr/bin/python3", ["-c", "import libtorrent"])) !== undefined;
   }

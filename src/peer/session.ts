@@ -244,7 +244,7 @@ export class Session implements PeerService {
       ...(spec.height === undefined ? {} : { height: spec.height }),
       ...(spec.container === undefined ? {} : { container: spec.container }),
       ...(spec.codecs === undefined ? {} : { codecs: spec.codecs }),
-      peers: spec.peers,
+      peers: spec.ownerFingerprint === "" ? [...spec.peers, ...(request.peers ?? [])] : spec.peers,
       trackers: spec.trackers,
     });
     if (spec.infoBytes) await peer.library.saveInfo(entry.key, spec.infoBytes);

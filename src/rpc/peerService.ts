@@ -77,6 +77,8 @@ export interface DownloadRequest {
   out?: string;
   /** Replace an existing file. */
   force?: boolean;
+  /** BitTorrent clients to ask besides those that the source names, host:port; for torrents and magnet links without an owner. */
+  peers?: string[];
 }
 
 /** Every rejection is a `StreamletError` (or carries its ErrorInfo over the border). */

@@ -68,7 +68,14 @@ const engine = {
   remove: z.tuple([key, z.object({ deleteFile: z.boolean() })]),
   saveCopy: z.tuple([key, text.min(1), z.object({ force: z.boolean(), taskId: key.optional() })]),
   cancelTask: z.tuple([key]),
-  download: z.tuple([z.object({ source: text.min(1), out: text.optional(), force: z.boolean().optional() })]),
+  download: z.tuple([
+    z.object({
+      source: text.min(1),
+      out: text.optional(),
+      force: z.boolean().optional(),
+      peers: addresses.optional(),
+    }),
+  ]),
   pause: z.tuple([key]),
   resume: z.tuple([key]),
   cancel: z.tuple([key]),

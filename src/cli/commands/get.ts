@@ -27,11 +27,17 @@ export async function get(context: Context, options: GetOptions): Promise<void> 
   const { session, output, shutdown } = context;
   const isId = /^[0-9a-f]{64}$/i.test(options.source);
   const network = reachNetwork(context, NETWORK_WAIT_MS);
+  network.catch(() => undefined); // looked at below; until then it is not unhandled
   // A link or a torrent may name who has the video; an id by itself means nothing before the network can be asked.
   if (isId) await network;
   const source = isId ? options.source.toLowerCase() : options.source;
   const { key } = await shutdown.race(
-    session.download({ source, out: resolve(options.out ?? "."), force: options.force }),
+    session.download({
+      source,
+      out: resolve(options.out ?? "."),
+      force: options.force,
+      peers: context.options.connect,
+    }),
   );
   await pauseOthers(context, key);
   const progress = new Progress(context, key, network);
