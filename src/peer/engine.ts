@@ -8,6 +8,7 @@ import type { People } from "./social/contacts";
 import type { Library } from "./storage/library";
 import type { Verifier } from "./storage/verifier";
 import type { KnownPeer } from "./swarm/peerList";
+import type { SwarmGroup } from "./swarm/swarmGroup";
 import type { VideoRuntime } from "./videoRuntime";
 
 /** What the parts of a running session share. Made by the session; nobody else holds more of it than this. */
@@ -26,6 +27,9 @@ export interface Engine {
   readonly verifier: Verifier;
   readonly uploadLimiter: RateLimiter;
   readonly downloadLimiter: RateLimiter;
+  readonly swarms: SwarmGroup;
+  /** Errors: quota-exceeded, where the disk quota has no room for this video besides all others. */
+  checkQuota(key: string | undefined, size: number): void;
   listenPort(): number;
   dial(peer: KnownPeer, onread: OnReadOpts, signal: AbortSignal): Promise<Duplex>;
   /** Something that a snapshot shows has changed. */

@@ -25,10 +25,10 @@ import {
 } from "./net/controlConnection";
 import { IncomingLog } from "./net/incomingLog";
 import { Listener, type RemoteIdentity } from "./net/listener";
-import { RateLimiter } from "./net/rateLimiter";
 import { dialPlain, dialTls } from "./net/tlsTransport";
 import { readHandshake } from "./net/wireHandshake";
 import { PeerFinder } from "./peerFinder";
+import { PeerLimits } from "./peerLimits";
 import { Publisher } from "./publisher";
 import { Circle } from "./social/circle";
 import { Contacts, type People } from "./social/contacts";
@@ -62,9 +62,8 @@ export class RunningPeer implements Engine {
   ]);
   readonly peerId: string;
   readonly verifier = new Verifier();
-  readonly uploadLimiter: RateLimiter;
-  readonly downloadLimiter: RateLimiter;
   readonly runtimes = new Map<string, VideoRuntime>();
+  readonly limits: PeerLimits;
   readonly people: People;
   readonly controls = new Map<Fingerprint, ControlConnection>();
   readonly trackers: TrackerClient[] = [];
@@ -93,9 +92,8 @@ export class RunningPeer implements Engine {
     readonly onChange: () => void,
   ) {
     this.peerId = config.peerId;
+    this.limits = new PeerLimits(this.clock, config, () => this.runtimes.values());
     this.people = contacts;
-    this.uploadLimiter = new RateLimiter(config.uploadLimit ?? 0);
-    this.downloadLimiter = new RateLimiter(config.downloadLimit ?? 0);
     this.friendLinks = new FriendLinks({
       clock: this.clock,
       wallClock: () => this.wallClock(),
@@ -171,6 +169,7 @@ export class RunningPeer implements Engine {
     this.stopped = true;
     this.stopSignal.abort();
     for (const cancel of this.timers) cancel();
+    this.limits.swarms.close();
     this.sharingTimer?.();
     this.friendLinks.stop();
     const goodbyes = [...this.trackers.map((tracker) => tracker.stop()), this.finder.stop()];
@@ -203,6 +202,7 @@ export class RunningPeer implements Engine {
       downRate,
       upRate,
       connections,
+      obtainedBytes: this.limits.obtained(),
     };
   }
 
@@ -247,6 +247,19 @@ export class RunningPeer implements Engine {
   }
 
   // --- Engine -----------------------------------------------------------------------------------------------------------
+
+  get uploadLimiter() {
+    return this.limits.upload;
+  }
+  get downloadLimiter() {
+    return this.limits.download;
+  }
+  get swarms() {
+    return this.limits.swarms;
+  }
+  checkQuota(key: string | undefined, size: number): void {
+    this.limits.checkQuota(key, size);
+  }
 
   wallClock(): number {
     return Date.now();

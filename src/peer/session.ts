@@ -220,6 +220,7 @@ export class Session implements PeerService {
     const known = peer.library.entries().find((e) => (spec.id && e.id === spec.id) || (!spec.id && e.v1 === spec.v1));
     if (known) return this.downloadAgain(known.key, { ...spec, fileName: known.fileName }, request);
     const path = await this.destinationOf(spec, request);
+    peer.checkQuota(undefined, spec.size);
     if (this.running !== peer) throw notRunning(); // stopped while the source was looked up
     const entry = peer.library.add({
       origin: "obtained",
@@ -284,13 +285,17 @@ export class Session implements PeerService {
       await copyFile(path, target, { force: request.force === true });
       this.copies.set(key, { path: target, bytes: size, seconds: (systemClock.now() - begun) / 1000 });
     } else if (gone && origin === "obtained") {
+      this.peer().checkQuota(key, size);
       const target = await this.destinationOf(spec, request);
       this.peer().library.update(key, { path: target, partPath: `${target}.part`, mtimeMs: undefined });
       await runtime.startDownload();
     } else if (state !== "hashing") {
       // Another place than before: the data stays where it is until it is whole.
       if (request.out) this.peer().library.update(key, { path: await this.destinationOf(spec, request) });
-      if (!runtime.isDownloading) await runtime.startDownload();
+      if (!runtime.isDownloading) {
+        this.peer().checkQuota(key, size);
+        await runtime.startDownload();
+      }
     }
     return { key };
   }
@@ -329,8 +334,11 @@ export class Session implements PeerService {
   async resume(key: string): Promise<void> {
     const runtime = this.runtime(key);
     await runtime.settled();
-    const { state, origin, partPath, id } = runtime.entry;
-    if (partPath && (state === "paused" || state === "failed")) return runtime.startDownload();
+    const { state, origin, partPath, id, size } = runtime.entry;
+    if (partPath && (state === "paused" || state === "failed")) {
+      this.peer().checkQuota(key, size);
+      return runtime.startDownload();
+    }
     if (origin === "uploaded" && state === "failed" && !id) {
       runtime.setState("hashing");
       return this.peer().imports.add(runtime, { copyTo: undefined });
@@ -463,8 +471,7 @@ export class Session implements PeerService {
   }
 
   async setLimits(limits: Limits): Promise<void> {
-    this.peer().uploadLimiter.setRate(limits.uploadLimit);
-    this.peer().downloadLimiter.setRate(limits.downloadLimit);
+    this.peer().limits.set(limits);
   }
 
   async deleteData(config: PeerConfig): Promise<void> {

@@ -32,6 +32,8 @@ export interface PeerStatus {
   upRate: number;
   /** Open wire connections. */
   connections: number;
+  /** What videos from the network take on disk, running downloads at full size: the disk quota counts it. */
+  obtainedBytes: number;
 }
 
 /** What is shown of a peer that does not run. */
@@ -45,6 +47,7 @@ export const STOPPED_PEER: PeerStatus = {
   downRate: 0,
   upRate: 0,
   connections: 0,
+  obtainedBytes: 0,
 };
 
 /**

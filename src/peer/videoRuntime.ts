@@ -13,6 +13,7 @@ import type { Handshake } from "../wire/handshake";
 import { parseInfo } from "../wire/metainfo";
 import { downloadName, provisionalName } from "./downloadSource";
 import type { Engine } from "./engine";
+import { MAX_CONNECTIONS_PER_VIDEO } from "./limits";
 import type { LibraryVideo, VideoState } from "./status";
 import { uniquePath } from "./storage/fileNames";
 import type { LibraryEntry } from "./storage/library";
@@ -25,8 +26,6 @@ import type { Pieces } from "./swarm/pieceMap";
 import { Swarm } from "./swarm/swarm";
 import { contentOf, contentOfInfo, storedBytes, storedPieces, VideoStorage } from "./videoStorage";
 
-const MAX_CONNECTIONS_PER_VIDEO = 50;
-const UPLOAD_SLOTS_PER_VIDEO = 20;
 /** How often more peers are looked for while a download has few. */
 const FIND_PEERS_MS = 10_000;
 /** So long nobody could be reached, even by asking to be called back: then it is said. */
@@ -298,7 +297,7 @@ export class VideoRuntime {
       peerId20: engine.peerId20,
       uploadLimiter: engine.uploadLimiter,
       maxConnections: MAX_CONNECTIONS_PER_VIDEO,
-      uploadSlots: UPLOAD_SLOTS_PER_VIDEO,
+      group: engine.swarms,
       listenPort: () => engine.listenPort(),
       dial: (peer, onread, signal) => {
         this.firstDialAt ??= engine.clock.now();
@@ -387,6 +386,7 @@ export class VideoRuntime {
     active.swarm.setV1(v1);
     this.engine.sharingChanged();
     if (known) return;
+    if (this.isDownloading) this.engine.checkQuota(this.key, info.length);
     await this.openStorage(active, contentOfInfo(info));
     if (this.isDownloading) this.beginTransfer(active);
   }

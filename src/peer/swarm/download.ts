@@ -109,6 +109,7 @@ export class Download {
   }
 
   onReject(connection: PeerConnection, piece: number, begin: number, length: number): void {
+    this.host.downloadLimiter.give(length);
     this.active.get(piece)?.markMissing(begin / BLOCK_BYTES, Math.ceil(length / BLOCK_BYTES));
     if (connection.peerChoking) return;
     // An unchoking peer that rejects does not have the piece after all.
@@ -196,7 +197,8 @@ export class Download {
     const target = connection.snubbed ? BLOCK_BYTES : inFlightTarget(rate, connection.roundTripMs, total);
     // Requests go out in batches, so that the sender can merge them into large reads and writes.
     if (connection.inFlightBytes > target * 0.75) return;
-    const blocks = requestBlocks(rate, total, connection.maxRequestBytes, BLOCK_BYTES);
+    const mostBytes = Math.min(connection.maxRequestBytes, this.host.downloadLimiter.partBytes);
+    const blocks = requestBlocks(rate, total, mostBytes, BLOCK_BYTES);
     const maxRequests = Math.min(connection.extended?.reqq ?? 250, 2000);
     while (connection.inFlightBytes < target && connection.inFlight.size < maxRequests) {
       const run = this.nextRun(connection, blocks);
@@ -205,7 +207,7 @@ export class Download {
       const length = run.active.byteLength(run.first, run.count);
       run.active.markRequested(run.first, run.count);
       connection.request(run.active.index, begin, length);
-      const waiting = this.host.downloadLimiter.take(length, this.aborter.signal);
+      const waiting = this.host.downloadLimiter.take(length, this.aborter.signal, this);
       if (waiting instanceof Promise) {
         this.pauseFor(waiting);
         break;
@@ -302,6 +304,7 @@ export class Download {
     for (const request of [...connection.inFlight.values()]) {
       if (cancel && !connection.closed) connection.cancel(request.piece, request.begin);
       else connection.forget(request.piece, request.begin);
+      this.host.downloadLimiter.give(request.length);
       const first = request.begin / BLOCK_BYTES;
       if (this.askedOf(request.piece, request.begin) > 0) continue;
       this.active.get(request.piece)?.markMissing(first, Math.ceil(request.length / BLOCK_BYTES));

@@ -140,7 +140,8 @@ export class PeerConnection implements WireSink {
       return this.close(new StreamletError("connection-lost", "The peer closed the connection."));
     }
     this.socket = socket;
-    this.uploader = new Uploader(socket, () => this.host.source(), this.host.uploadLimiter, this.aborter.signal, {
+    const { uploadLimiter } = this.host;
+    this.uploader = new Uploader(socket, () => this.host.source(), uploadLimiter, this.host, this.aborter.signal, {
       flush: () => this.flush(),
       onSent: (bytes) => {
         this.up.add(bytes);
@@ -183,6 +184,8 @@ export class PeerConnection implements WireSink {
   flush(): void {
     this.flushQueued = false;
     if (this.outgoing.length === 0 || !this.socket || this.socket.destroyed) return;
+    // What is written into the middle of a block would be taken for its data: the uploader flushes when the block is out.
+    if (this.uploader?.isInsideBatch) return;
     const bytes = this.outgoing.length === 1 ? this.outgoing[0]! : Buffer.concat(this.outgoing);
     this.outgoing = [];
     this.lastSentAt = this.host.clock.now();
@@ -227,6 +230,11 @@ export class PeerConnection implements WireSink {
   requested(piece: number, begin: number): { length: number } | undefined {
     const request = this.inFlight.get(this.keyOf(piece, begin));
     return request?.piece === piece && request.begin === begin ? request : undefined;
+  }
+
+  /** Payload on its way into the network. */
+  get unsentBytes(): number {
+    return this.uploader?.unsentBytes ?? 0;
   }
 
   /** May blocks be asked for now? Another Streamlet keeps what comes before its unchoke. */

@@ -57,6 +57,13 @@ export class PeerList {
     return taken;
   }
 
+  /** Somebody could be dialled now. */
+  get hasDue(): boolean {
+    const now = this.clock.now();
+    for (const entry of this.entries.values()) if (!entry.busy && entry.nextAt <= now) return true;
+    return false;
+  }
+
   /** The dial failed, or its connection ended. Returns after how many milliseconds to try again. */
   failed(peer: KnownPeer, wasUseful: boolean): number {
     const entry = this.entries.get(keyOf(peer));

@@ -14,13 +14,14 @@ import type { VideoId } from "../../wire/types";
 import type { Clock } from "../clock";
 import type { RateLimiter } from "../net/rateLimiter";
 import type { HashTree } from "../storage/hashTree";
-import { chooseUnchoked } from "./choker";
+import type { ChokeCandidate } from "./choker";
 import type { Content } from "./content";
 import type { Download } from "./download";
 import { MetadataExchange } from "./metadataExchange";
 import { type ConnectionHost, type HashRequest, PeerConnection, type RemotePeer } from "./peerConnection";
 import { type KnownPeer, keyOf, PeerList } from "./peerList";
 import { RateMeter } from "./rateMeter";
+import type { GroupedSwarm, SwarmGroup } from "./swarmGroup";
 import type { BlockSource } from "./uploader";
 
 export interface SwarmOptions {
@@ -32,8 +33,9 @@ export interface SwarmOptions {
   clock: Clock;
   peerId20: Uint8Array;
   uploadLimiter: RateLimiter;
+  /** Of this video; the group has its own limit for all. */
   maxConnections: number;
-  uploadSlots: number;
+  group: SwarmGroup;
   listenPort(): number;
   dial(peer: KnownPeer, onread: OnReadOpts, signal: AbortSignal): Promise<Duplex>;
   /** The info dictionary has come and is the right one. */
@@ -67,7 +69,7 @@ interface Member {
   usefulAt: number;
 }
 
-export class Swarm implements ConnectionHost {
+export class Swarm implements ConnectionHost, GroupedSwarm {
   readonly clock: Clock;
   readonly peerId20: Uint8Array;
   readonly uploadLimiter: RateLimiter;
@@ -103,6 +105,7 @@ export class Swarm implements ConnectionHost {
       options.infoBytes,
     );
     this.stopTicking = this.clock.every(TICK_MS, () => this.tick());
+    options.group.add(this);
   }
 
   // --- what the video's owner (videoRuntime) says -----------------------------------------------------------------------
@@ -132,8 +135,7 @@ export class Swarm implements ConnectionHost {
   /** Stops or starts giving data to others. */
   setSource(source: BlockSource | undefined): void {
     this.blockSource = source;
-    if (!source) for (const member of this.members.values()) this.choke(member, true);
-    else this.rechoke();
+    this.rechoke();
   }
 
   startDownload(download: Download | undefined): void {
@@ -172,11 +174,13 @@ export class Swarm implements ConnectionHost {
 
   /** Dials one peer now although nothing is wanted from it: it has asked to be called back. */
   async callBack(peer: KnownPeer): Promise<void> {
-    if (!this.isConnectedTo(peer) && this.dialing.size < MAX_DIALS) await this.dial(peer);
+    const room = Math.min(MAX_DIALS - this.dialing.size, this.options.group.roomFor(this));
+    if (!this.isConnectedTo(peer) && room > 0) await this.dial(peer);
   }
 
   accept(socket: Duplex, remote: RemotePeer, handshake: Handshake): void {
-    if (this.closed || this.banned.has(banKey(remote)) || this.members.size >= this.options.maxConnections) {
+    const full = this.members.size >= this.options.maxConnections || this.options.group.roomFor(this) === 0;
+    if (this.closed || full || this.banned.has(banKey(remote))) {
       socket.destroy();
       return;
     }
@@ -196,6 +200,7 @@ export class Swarm implements ConnectionHost {
     this.download?.stop();
     this.download = undefined;
     for (const { connection } of [...this.members.values()]) connection.close();
+    this.options.group.delete(this);
   }
 
   /** Drops everybody for whom `allowed` is false: a narrower audience takes effect at once. */
@@ -219,6 +224,17 @@ export class Swarm implements ConnectionHost {
     return count;
   }
 
+  /** Bytes that peers were asked for, or were given, and that are still under way: a new limit has to count them. */
+  get bytesUnderWay(): { down: number; up: number } {
+    let down = 0;
+    let up = 0;
+    for (const { connection } of this.members.values()) {
+      down += connection.inFlightBytes;
+      up += connection.unsentBytes;
+    }
+    return { down, up };
+  }
+
   *connections(): Iterable<PeerConnection> {
     yield* this.members.keys();
   }
@@ -229,6 +245,34 @@ export class Swarm implements ConnectionHost {
     this.banned.add(banKey(connection.peer));
     if (member?.known) this.peers.remove(member.known);
     connection.close(error);
+  }
+
+  // --- GroupedSwarm -----------------------------------------------------------------------------------------------------
+
+  get load(): number {
+    return this.members.size + this.dialing.size;
+  }
+
+  chokeCandidates(): ChokeCandidate<unknown>[] {
+    if (!this.blockSource || this.closed) return [];
+    return [...this.members.values()].map((member) => ({
+      peer: member,
+      video: this,
+      interested: member.connection.peerInterested,
+      unchokedAt: member.unchokedAt,
+      interestedAt: member.interestedAt,
+    }));
+  }
+
+  unchokeOnly(chosen: ReadonlySet<unknown>): void {
+    if (this.closed) return;
+    for (const member of this.members.values()) this.choke(member, !chosen.has(member));
+  }
+
+  dropLeastUseful(): boolean {
+    const [least] = [...this.members.keys()].sort((a, b) => usefulness(a) - usefulness(b) || b.openedAt - a.openedAt);
+    least?.close();
+    return least !== undefined;
   }
 
   // --- ConnectionHost ---------------------------------------------------------------------------------------------------
@@ -364,8 +408,10 @@ export class Swarm implements ConnectionHost {
 
   private dialMore(): void {
     if (this.closed || !this.wantsPeers) return;
-    const room = this.options.maxConnections - this.members.size - this.dialing.size;
-    for (const peer of this.peers.take(Math.min(room, MAX_DIALS - this.dialing.size))) {
+    const { group, maxConnections } = this.options;
+    const own = Math.min(maxConnections - this.load, MAX_DIALS - this.dialing.size);
+    if (own > 0 && group.roomFor(this) === 0 && this.peers.hasDue) group.makeRoomFor(this);
+    for (const peer of this.peers.take(Math.min(own, group.roomFor(this)))) {
       if (this.isConnectedTo(peer)) this.peers.failed(peer, true);
       else void this.dial(peer);
     }
@@ -437,19 +483,7 @@ export class Swarm implements ConnectionHost {
   }
 
   private rechoke(): void {
-    if (this.closed) return;
-    const slots = this.blockSource ? this.options.uploadSlots : 0;
-    const chosen = chooseUnchoked(
-      [...this.members.values()].map((member) => ({
-        peer: member,
-        interested: member.connection.peerInterested,
-        unchokedAt: member.unchokedAt,
-        interestedAt: member.interestedAt,
-      })),
-      slots,
-      this.clock.now(),
-    );
-    for (const member of this.members.values()) this.choke(member, !chosen.has(member));
+    if (!this.closed) this.options.group.rechoke();
   }
 
   private tick(): void {
@@ -466,7 +500,6 @@ export class Swarm implements ConnectionHost {
     }
     if (!this.metadata.infoBytes) this.offerMetadata();
     this.download?.tick();
-    this.rechoke();
     this.dialMore();
   }
 }
@@ -478,4 +511,10 @@ function banKey(remote: Pick<RemotePeer, "fingerprint" | "host">): string {
 
 function remoteKey(remote: Pick<RemotePeer, "fingerprint" | "host" | "port">): string {
   return remote.fingerprint ?? `${remote.host}:${remote.port}`;
+}
+
+/** Who gives to us is worth most, then who takes; of equals the faster one. */
+function usefulness(connection: PeerConnection): number {
+  const rank = connection.amInterested ? 2 : connection.peerInterested ? 1 : 0;
+  return rank * 1e12 + connection.down.rate() + connection.up.rate();
 }

@@ -26,6 +26,8 @@ interface Request {
 const BATCH_BYTES = 1024 * 1024;
 const MAX_HEADERS = BATCH_BYTES / (16 * 1024);
 const BUFFER_BYTES = BATCH_BYTES + MAX_HEADERS * PIECE_HEADER_BYTES;
+/** Seconds of the upload limit in one batch. */
+const LIMITED_BATCH_S = 0.25;
 /** One batch is read while another is on its way to the network. */
 const BATCHES_IN_FLIGHT = 2;
 /** Idle buffers kept for the next batch. */
@@ -43,6 +45,8 @@ export class Uploader {
     private readonly socket: Duplex,
     private readonly source: () => BlockSource | undefined,
     private readonly limiter: RateLimiter,
+    /** Whose share of the limit it uses: all connections of one video have one. */
+    private readonly flow: object,
     private readonly signal: AbortSignal,
     private readonly hooks: {
       /** Everything queued on the connection must be in the socket before a batch. */
@@ -51,6 +55,13 @@ export class Uploader {
       onError(error: unknown): void;
     },
   ) {}
+
+  /** A part of a batch is written, and the rest waits for its turn: nothing else may be written meanwhile. */
+  isInsideBatch = false;
+  /** Given to the socket, which has not passed it on yet. */
+  unsentBytes = 0;
+  /** Batches are read at the same time, but written one after the other. */
+  private writing: Promise<void> = Promise.resolve();
 
   get queued(): number {
     return this.queue.length;
@@ -104,13 +115,15 @@ export class Uploader {
   }
 
   private nextBatch(content: Content): Request[] {
+    // What is in a batch cannot be cancelled any more: at a low limit it stays short.
+    const most = this.limiter.rate === 0 ? BATCH_BYTES : Math.min(BATCH_BYTES, this.limiter.rate * LIMITED_BATCH_S);
     const first = this.queue[0]!;
     let end = first.piece * content.pieceLength + first.begin;
     let bytes = 0;
     let count = 0;
     for (const request of this.queue) {
       const position = request.piece * content.pieceLength + request.begin;
-      if (position !== end || count === MAX_HEADERS || (count > 0 && bytes + request.length > BATCH_BYTES)) break;
+      if (position !== end || count === MAX_HEADERS || (count > 0 && bytes + request.length > most)) break;
       bytes += request.length;
       end = position + request.length;
       count++;
@@ -120,7 +133,6 @@ export class Uploader {
 
   private async sendBatch(source: BlockSource, batch: Request[]): Promise<void> {
     const buffer = freeBuffers.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
-    let released = false;
     try {
       const views: Uint8Array[] = [];
       let at = 0;
@@ -132,23 +144,55 @@ export class Uploader {
         at += length;
         payload += length;
       }
-      const waiting = this.limiter.take(payload, this.signal);
-      if (waiting instanceof Promise) await waiting;
       const first = batch[0]!;
       await source.read(views, first.piece * source.content.pieceLength + first.begin);
-      if (this.closed) return;
-      this.hooks.flush();
-      released = true; // the socket owns it until the write is done
-      await new Promise<void>((resolve) => {
-        this.socket.write(buffer.subarray(0, at), () => {
-          release(buffer);
-          resolve();
-        });
-      });
-      this.hooks.onSent(payload);
+      const written = this.writing.then(() => this.write(buffer.subarray(0, at), payload));
+      this.writing = written.then(
+        () => undefined,
+        () => undefined,
+      );
+      // The memory is the socket's until then.
+      await (await written).passed;
     } finally {
-      if (!released) release(buffer);
+      release(buffer);
     }
+  }
+
+  /** Writes a batch, in parts as the limit allows; `passed` resolves when the socket needs it no more. */
+  private async write(batch: Uint8Array, payload: number): Promise<{ passed: Promise<void> }> {
+    let passed = Promise.resolve();
+    if (this.closed) return { passed };
+    this.hooks.flush();
+    this.isInsideBatch = true;
+    try {
+      for (let from = 0, sent = 0; from < batch.length; ) {
+        const to = Math.min(batch.length, from + this.limiter.partBytes);
+        const waiting = this.limiter.take(to - from, this.signal, this.flow);
+        if (waiting !== true) await waiting;
+        if (this.closed) break;
+        const upTo = Math.floor((payload * to) / batch.length);
+        passed = this.writePart(batch.subarray(from, to), upTo - sent);
+        from = to;
+        sent = upTo;
+      }
+    } catch (error) {
+      if (!this.closed) throw error; // else: the connection was closed while a part waited for its turn
+    } finally {
+      this.isInsideBatch = false;
+      this.hooks.flush();
+    }
+    return { passed };
+  }
+
+  private writePart(part: Uint8Array, payload: number): Promise<void> {
+    this.unsentBytes += part.length;
+    return new Promise((resolve) => {
+      this.socket.write(part, (error) => {
+        this.unsentBytes -= part.length;
+        if (!error) this.hooks.onSent(payload);
+        resolve();
+      });
+    });
   }
 }
 
