@@ -30,6 +30,8 @@ import { readHandshake } from "./net/wireHandshake";
 import { PeerFinder } from "./peerFinder";
 import { PeerLimits } from "./peerLimits";
 import { Publisher } from "./publisher";
+import { Chat } from "./social/chat";
+import { ChatStore } from "./social/chatStore";
 import { Circle } from "./social/circle";
 import { Contacts, type People } from "./social/contacts";
 import { FriendLinks } from "./social/friendLinks";
@@ -76,6 +78,7 @@ export class RunningPeer implements Engine {
   readonly manual: ManualPeers;
   /** Since the start. */
   readonly incoming = new IncomingLog((host) => LOOPBACK.test(host) || this.addresses().includes(host));
+  readonly chat: Chat;
   private readonly publisher: Publisher;
   private readonly finder: PeerFinder;
   private readonly timers: (() => void)[] = [];
@@ -88,6 +91,7 @@ export class RunningPeer implements Engine {
     readonly identity: Identity,
     readonly library: Library,
     readonly contacts: Contacts,
+    chats: ChatStore,
     private readonly lock: FolderLock,
     readonly onChange: () => void,
   ) {
@@ -98,7 +102,9 @@ export class RunningPeer implements Engine {
       clock: this.clock,
       wallClock: () => this.wallClock(),
       contacts,
+      awaited: () => this.chat.awaited(),
       isConnected: (fingerprint) => this.controls.has(fingerprint),
+      noteName: (fingerprint, peerId) => this.chat.noteName(fingerprint, peerId),
       dial: (address, expected) => this.dialControl(address, expected),
       changed: () => this.changed(),
     });
@@ -140,6 +146,17 @@ export class RunningPeer implements Engine {
       },
       config.connect ?? [],
     );
+    this.chat = new Chat(
+      {
+        clock: this.clock,
+        self: identity.fingerprint,
+        wallClock: () => this.wallClock(),
+        people: contacts,
+        linkTo: (fingerprint) => this.controls.get(fingerprint),
+        seek: () => this.friendLinks.lookSoon(),
+      },
+      chats,
+    );
     this.imports = new ImportQueue(this, (runtime, outcome) => this.onImported(runtime, outcome));
   }
 
@@ -151,7 +168,8 @@ export class RunningPeer implements Engine {
     try {
       const library = await Library.open(config.dataDir, { onError: () => onChange() });
       const contacts = await Contacts.open(config.dataDir, identity.fingerprint);
-      peer = new RunningPeer(config, identity, library, contacts, lock, onChange);
+      const chats = await ChatStore.open(config.dataDir, () => onChange());
+      peer = new RunningPeer(config, identity, library, contacts, chats, lock, onChange);
       await peer.listen();
       peer.connectTrackers();
       await peer.openVideos();
@@ -178,7 +196,7 @@ export class RunningPeer implements Engine {
     await Promise.all([...this.runtimes.values()].map((runtime) => runtime.close()));
     await Promise.all([...goodbyes, this.listener?.close(), this.verifier.close()]);
     this.catalog.dispose();
-    await Promise.all([this.library.close(), this.contacts.close()]);
+    await Promise.all([this.library.close(), this.contacts.close(), this.chat.close()]);
     await this.lock.release();
   }
 
@@ -449,6 +467,7 @@ export class RunningPeer implements Engine {
       control: {
         hello: () => ({ peerId: this.peerId, port: this.port }),
         catalog: (query) => this.answerCatalog(query),
+        chat: (message, link) => this.chat.onMessage(message, link),
       },
     };
   }
@@ -485,12 +504,16 @@ export class RunningPeer implements Engine {
     this.circle.noteConnected(control);
     control.onDidClose((reason) => {
       remove();
-      if (this.controls.get(fingerprint) === control) this.controls.delete(fingerprint);
+      if (this.controls.get(fingerprint) === control) {
+        this.controls.delete(fingerprint);
+        this.chat.onDisconnected(fingerprint);
+      }
       this.circle.noteConnected(control);
       this.friendLinks.onClosed(fingerprint);
       this.manual.onDidClose(fingerprint, reason);
       this.changed();
     });
+    this.chat.onConnected(control);
     this.finder.findForAll();
     this.changed();
   }

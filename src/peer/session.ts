@@ -425,17 +425,17 @@ export class Session implements PeerService {
   async unblock(fingerprint: string): Promise<void> {
     await this.peer().circle.unblock(fingerprint);
   }
-  async sendChat(_fingerprint: string, _text: string): Promise<{ id: string }> {
-    throw notBuilt();
+  async sendChat(fingerprint: string, text: string): Promise<{ id: string }> {
+    return this.peer().chat.send(fingerprint, text);
   }
-  async chatHistory(_fingerprint: string, _page: { before?: string; limit: number }): Promise<ChatPage> {
-    throw notBuilt();
+  async chatHistory(fingerprint: string, page: { before?: string; limit: number }): Promise<ChatPage> {
+    return this.peer().chat.history(fingerprint, page);
   }
-  async markChatRead(_fingerprint: string): Promise<void> {
-    throw notBuilt();
+  async markChatRead(fingerprint: string): Promise<void> {
+    await this.peer().chat.markRead(fingerprint);
   }
-  async deleteChat(_fingerprint: string): Promise<void> {
-    throw notBuilt();
+  async deleteChat(fingerprint: string): Promise<void> {
+    await this.peer().chat.delete(fingerprint);
   }
 
   // --- looks ------------------------------------------------------------------------------------------------------------
@@ -536,8 +536,8 @@ export class Session implements PeerService {
       networkKnown: peer?.catalog.known ?? false,
       manual: peer?.manual.list() ?? [],
       contacts: peer?.circle.status() ?? [],
-      chats: [],
-      chatRevision: 0,
+      chats: peer?.chat.summaries() ?? [],
+      chatRevision: peer?.chat.revision ?? 0,
       unreachable: peer ? [...peer.runtimes.values()].some((runtime) => runtime.unreachable) : false,
     };
   }
@@ -548,10 +548,6 @@ export class Session implements PeerService {
     this.turning = next.catch(() => undefined);
     return next;
   }
-}
-
-function notBuilt(): StreamletError {
-  return new StreamletError("internal", "This is not built yet.");
 }
 
 function notRunning(): StreamletError {

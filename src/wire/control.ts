@@ -7,6 +7,7 @@ import * as z from "zod";
 import { utf8Decode, utf8Encode } from "./bytes";
 import { MAX_GRANT_BYTES, MAX_RECORD_BYTES } from "./constants";
 import { StreamletError } from "./errors";
+import { charCount } from "./text";
 import { isPeerId, MAX_PEER_ID_CHARS } from "./trackerAddress";
 import { MAX_CURSOR_CHARS, MAX_QUERY_TEXT_CHARS } from "./trackerMessages";
 import { type Fingerprint, isFingerprint } from "./types";
@@ -96,7 +97,8 @@ const controlMessage = z.discriminatedUnion("type", [
     text: z
       .string()
       .min(1)
-      .max(2 * MAX_CHAT_CHARS),
+      .max(2 * MAX_CHAT_CHARS)
+      .refine((text) => charCount(text) <= MAX_CHAT_CHARS, "too long"),
     /** Milliseconds since the epoch, by the sender's clock. */
     sentAt: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
   }),
@@ -112,6 +114,8 @@ export type ControlMessage = z.infer<typeof controlMessage>;
 export type ControlHello = z.infer<typeof hello>;
 export type ControlQuery = z.infer<typeof query>;
 export type ControlAnswer = z.infer<typeof answer>;
+export type ControlChat = Extract<ControlMessage, { type: "chat" }>;
+export type ControlChatTaken = Extract<ControlMessage, { type: "chatTaken" }>;
 
 const KNOWN_TYPES = new Set<string>(controlMessage.options.map((option) => option.shape.type.value));
 

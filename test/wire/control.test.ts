@@ -8,7 +8,9 @@ import {
   decodeControl,
   encodeControl,
   MAX_ANSWER_RECORDS,
+  MAX_CHAT_CHARS,
   MAX_CONTROL_FRAME_BYTES,
+  MAX_UNASKED_FRAME_BYTES,
 } from "../../src/wire/control";
 import { BUSY_MACHINE_MS } from "./support";
 
@@ -20,6 +22,8 @@ const EXAMPLES: ControlMessage[] = [
   { type: "answer", id: 1, records: ["", "AAAA", "AA==", "AAA="], total: 4, cursor: "4" },
   { type: "refused", id: 1, code: "too-many" },
   { type: "changed" },
+  { type: "chat", id: "V1StGXR8_Z5jdHi6B-myT", text: 'line one\n<b>"two"</b> 🎬', sentAt: 1_760_000_000_000 },
+  { type: "chatTaken", id: "V1StGXR8_Z5jdHi6B-myT" },
   { type: "ping" },
   { type: "pong" },
   { type: "bye", reason: "stopped" },
@@ -104,6 +108,16 @@ describe("control messages", function () {
       { type: "answer", id: 1, records: [], total: -1 },
       { type: "answer", id: 1, records: [], total: 1e300 },
       { type: "refused", id: 1, code: "Shout!" },
+      { type: "chat", id: "a", text: "", sentAt: 1 },
+      { type: "chat", id: "", text: "x", sentAt: 1 },
+      { type: "chat", id: "../a", text: "x", sentAt: 1 },
+      { type: "chat", id: "a".repeat(33), text: "x", sentAt: 1 },
+      { type: "chat", id: "a", text: "x".repeat(MAX_CHAT_CHARS + 1), sentAt: 1 },
+      { type: "chat", id: "a", text: "🎬".repeat(MAX_CHAT_CHARS + 1), sentAt: 1 },
+      { type: "chat", id: "a", text: ["x"], sentAt: 1 },
+      { type: "chat", id: "a", text: "x", sentAt: -1 },
+      { type: "chat", id: "a", text: "x", sentAt: 1e300 },
+      { type: "chatTaken", id: "a b" },
       { type: "bye", reason: "x".repeat(201) },
     ];
     for (const value of nonsense) {
@@ -155,8 +169,17 @@ describe("control messages", function () {
     );
   });
 
+  it("of the longest chat fit into a frame that nobody asked for, whatever its characters", () => {
+    for (const character of ["x", '"', "\n", "é", "永", "🎬"]) {
+      const chat: ControlMessage = { type: "chat", id: "a", text: character.repeat(MAX_CHAT_CHARS), sentAt: 1 };
+      const frame = encodeControl(chat);
+      assert.ok(frame.length <= MAX_UNASKED_FRAME_BYTES, `${character}: ${frame.length}`);
+      assert.deepEqual(decodeControl(frame.subarray(4)), chat);
+    }
+  });
+
   it("survive any JSON with a known type", () => {
-    const type = fc.constantFrom("hello", "query", "answer", "refused", "changed", "ping", "pong", "bye");
+    const type = fc.constantFrom("hello", "query", "answer", "refused", "changed", "chat", "chatTaken", "bye");
     fc.assert(
       fc.property(type, fc.dictionary(fc.string(), fc.jsonValue()), (type, rest) => {
         const { decoder: d } = decoder();

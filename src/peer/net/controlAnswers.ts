@@ -2,6 +2,8 @@
 import type { Writable } from "node:stream";
 import {
   type ControlAnswer,
+  type ControlChat,
+  type ControlChatTaken,
   type ControlMessage,
   type ControlQuery,
   MAX_CONTROL_FRAME_BYTES,
@@ -35,6 +37,12 @@ export interface CatalogQuery {
   cursor?: string;
 }
 
+/** Where a line of a conversation came from, and where the answer goes. */
+export interface ChatLink {
+  readonly peer: { readonly peerId: string; readonly fingerprint: Fingerprint };
+  sendChat(message: ControlChat | ControlChatTaken): void;
+}
+
 /** What a control connection asks of the engine. */
 export interface ControlHost {
   hello(): {
@@ -49,6 +57,8 @@ export interface ControlHost {
    * one frame, it is asked for again with a lower limit.
    */
   catalog(query: CatalogQuery, requester: Fingerprint): CatalogAnswer | Promise<CatalogAnswer>;
+  /** Without it chat is skipped, like any message of a later version. */
+  chat?(message: ControlChat | ControlChatTaken, link: ChatLink): void;
 }
 
 export class ControlAnswers {

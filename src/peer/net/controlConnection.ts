@@ -6,6 +6,8 @@
  */
 import type { TLSSocket } from "node:tls";
 import {
+  type ControlChat,
+  type ControlChatTaken,
   ControlDecoder,
   type ControlMessage,
   encodeControl,
@@ -20,13 +22,19 @@ import { type Clock, systemClock } from "../clock";
 import type { Identity } from "../identity";
 import { formatHostPort } from "./addresses";
 import { Coalescer } from "./coalesce";
-import { type CatalogAnswer, type CatalogQuery, ControlAnswers, type ControlHost } from "./controlAnswers";
+import {
+  type CatalogAnswer,
+  type CatalogQuery,
+  type ChatLink,
+  ControlAnswers,
+  type ControlHost,
+} from "./controlAnswers";
 import { ControlRequests } from "./controlRequests";
 import type { RemoteIdentity } from "./listener";
 import { RateLimiter } from "./rateLimiter";
 import { ALPN_CONTROL, dialTls, guardSocket } from "./tlsTransport";
 
-export type { CatalogAnswer, CatalogQuery, ControlHost } from "./controlAnswers";
+export type { CatalogAnswer, CatalogQuery, ChatLink, ControlHost } from "./controlAnswers";
 
 /** Two lost segments; the hello is in the first flight. */
 export const HELLO_TIMEOUT_MS = 10_000;
@@ -73,7 +81,7 @@ export interface ControlPeer {
   port: number;
 }
 
-export class ControlConnection {
+export class ControlConnection implements ChatLink {
   /** Known once `dial` or `accept` has resolved. */
   readonly peer: ControlPeer;
   /** We dialled it. */
@@ -198,6 +206,11 @@ export class ControlConnection {
     if (this.state === "open") this.changesOut.request();
   }
 
+  /** A line of a conversation, or that one of theirs is safe. Lost without a word where the connection is: chat.ts sends again. */
+  sendChat(message: ControlChat | ControlChatTaken): void {
+    if (this.state === "open") this.send(message);
+  }
+
   /** Says goodbye and closes. Idempotent. @param reason the other side may log it; at most MAX_REASON_CHARS of it are sent */
   close(reason = "closed"): void {
     if (this.state === "closed") return;
@@ -290,6 +303,10 @@ export class ControlConnection {
         break;
       case "changed":
         this.changesIn.request();
+        break;
+      case "chat":
+      case "chatTaken":
+        this.options.control.chat?.(message, this);
         break;
       case "ping":
         this.send({ type: "pong" });

@@ -1,5 +1,6 @@
 /**
- * Keeps a control connection to every friend who is online, so that grants and chat flow: found through the trackers' directories
+ * Keeps a control connection to every friend who is online, so that grants and chat flow, and opens one to everybody else for whom
+ * a message waits: found through the trackers' directories
  * by fingerprint, or tried at the last known address. Whoever answers must have the friend's key.
  *
  * Keeps track of: who is listed as online, and where; when each friend may be dialled again; dials under way.
@@ -28,9 +29,13 @@ export interface FriendLinksHost {
   /** Milliseconds since the epoch. */
   wallClock(): number;
   readonly contacts: Contacts;
+  /** For whom messages wait, friends or not. */
+  awaited(): Fingerprint[];
   isConnected(fingerprint: Fingerprint): boolean;
   /** Opens a control connection; rejects where nobody, or somebody else, answers. */
   dial(address: HostPort, expected: Fingerprint): Promise<unknown>;
+  /** What a tracker calls somebody. */
+  noteName(fingerprint: Fingerprint, peerId: string): void;
   changed(): void;
 }
 
@@ -82,7 +87,7 @@ export class FriendLinks {
 
   /** Somebody became a friend, or is none any more. */
   onPeopleChanged(fingerprint: Fingerprint): void {
-    if (!this.attempts.get(fingerprint)?.dialing) this.attempts.delete(fingerprint);
+    this.forgetFailures(fingerprint);
     this.lookSoon();
   }
 
@@ -113,8 +118,13 @@ export class FriendLinks {
     });
   }
 
+  private forgetFailures(fingerprint: Fingerprint): void {
+    if (!this.attempts.get(fingerprint)?.dialing) this.attempts.delete(fingerprint);
+  }
+
   private missing(): Fingerprint[] {
-    return this.host.contacts.friends().filter((fingerprint) => !this.host.isConnected(fingerprint));
+    const wanted = new Set([...this.host.contacts.friends(), ...this.host.awaited()]);
+    return [...wanted].filter((fingerprint) => !this.host.isConnected(fingerprint));
   }
 
   /** Never rejects: a tracker that does not answer keeps what it said last. */
@@ -123,11 +133,15 @@ export class FriendLinks {
     await Promise.all(
       [...this.directories].map(async (directory) => {
         if (directory.client.status.state !== "online") return;
+        const before = directory.listed;
         try {
           directory.listed = await listedOf(directory.client, wanted);
         } catch {
           return; // its status says why
         }
+        // Who has just come online is not kept waiting for having been away.
+        for (const fingerprint of directory.listed.keys())
+          if (!before.has(fingerprint)) this.forgetFailures(fingerprint);
         for (const { fingerprint, peerId } of directory.listed.values()) this.noteListed(fingerprint, peerId);
       }),
     );
@@ -139,6 +153,7 @@ export class FriendLinks {
     const { contacts } = this.host;
     const unnamed = contacts.get(fingerprint)?.peerId === "";
     contacts.noteSeen(fingerprint, { ...(unnamed ? { peerId } : {}), at: this.host.wallClock() });
+    this.host.noteName(fingerprint, peerId);
   }
 
   private dialDue(): void {
