@@ -14,7 +14,7 @@ import type { Fingerprint, VideoId } from "../wire/types";
 import type { Identity } from "./identity";
 import type { IncomingLog } from "./net/incomingLog";
 import { ALPN_WIRE, dialTls } from "./net/tlsTransport";
-import type { Check, MediaTools } from "./status";
+import type { Check, CheckId, CheckOf, MediaTools } from "./status";
 import type { TrackerClient } from "./tracker/trackerClient";
 
 /** Nobody waits longer; what is not known by then is `skipped`. */
@@ -83,7 +83,7 @@ const THIS_MACHINE: Surroundings = {
   deadlineMs: DEADLINE_MS,
 };
 
-type Finding = Omit<Check, "id" | "subject">;
+type Finding<Id extends CheckId> = Omit<CheckOf<Id>, "id" | "subject">;
 
 /**
  * Runs all checks side by side, within 10 s. Errors: cancelled.
@@ -95,8 +95,8 @@ export async function diagnose(
   surroundings: Surroundings = THIS_MACHINE,
 ): Promise<Check[]> {
   const deadline = within(surroundings.deadlineMs, signal);
-  const run = (id: Check["id"], check: () => Promise<Finding> | Finding, subject?: string) =>
-    inTime({ id, ...(subject === undefined ? {} : { subject }) }, check, deadline);
+  const run = async <Id extends CheckId>(id: Id, check: () => Promise<Finding<Id>> | Finding<Id>, subject?: string) =>
+    ({ id, ...(subject === undefined ? {} : { subject }), ...(await inTime(check, deadline)) }) as Check;
   const trackers = patient.trackers.map((tracker) =>
     run("tracker", () => checkTracker(tracker, deadline), tracker.address),
   );
@@ -127,25 +127,24 @@ function within(ms: number, signal: AbortSignal): AbortSignal {
 }
 
 /** A check that takes too long or fails in itself says so, and keeps no other from being shown. */
-async function inTime(
-  of: Pick<Check, "id" | "subject">,
-  check: () => Promise<Finding> | Finding,
+async function inTime<Id extends CheckId>(
+  check: () => Promise<Finding<Id>> | Finding<Id>,
   deadline: AbortSignal,
-): Promise<Check> {
-  const late = new Promise<Finding>((resolve) => {
+): Promise<Finding<Id>> {
+  const late = new Promise<Finding<Id>>((resolve) => {
     const giveUp = () => resolve({ state: "skipped", reason: "timeout" });
     if (deadline.aborted) giveUp();
     else deadline.addEventListener("abort", giveUp, { once: true });
   });
-  const failed = (error: unknown): Finding => ({
+  const failed = (error: unknown): Finding<Id> => ({
     state: "skipped",
     reason: "failed",
     data: { message: toErrorInfo(error).message },
   });
-  return { ...of, ...(await Promise.race([Promise.resolve().then(check).catch(failed), late])) };
+  return Promise.race([Promise.resolve().then(check).catch(failed), late]);
 }
 
-async function checkPort({ host, port, identity, addresses }: Patient, signal: AbortSignal): Promise<Finding> {
+async function checkPort({ host, port, identity, addresses }: Patient, signal: AbortSignal): Promise<Finding<"port">> {
   const hosts = host ? [host] : [...new Set(["127.0.0.1", ...addresses])];
   const answers = await Promise.all(
     hosts.map(async (address) => ({ address, error: await dialOneself(address, port, identity, signal) })),
@@ -184,13 +183,13 @@ async function dialOneself(
   }
 }
 
-function checkAirPlay(port: number): Finding {
+function checkAirPlay(port: number): Finding<"airplay"> {
   return AIRPLAY_PORTS.includes(port)
     ? { state: "warning", reason: "airplay-port", data: { port } }
     : { state: "ok", reason: "other-port", data: { port } };
 }
 
-function checkAddresses({ host, addresses, hasNetwork }: Patient, { interfaces }: Surroundings): Finding {
+function checkAddresses({ host, addresses, hasNetwork }: Patient, { interfaces }: Surroundings): Finding<"addresses"> {
   if ((host && LOOPBACK.test(host)) || !hasNetwork) return { state: "warning", reason: "loopback-only" };
   const tunnels = Object.entries(interfaces())
     .filter(([name]) => TUNNEL_NAME.test(name))
@@ -201,7 +200,7 @@ function checkAddresses({ host, addresses, hasNetwork }: Patient, { interfaces }
 }
 
 /** Connects anew where it does not answer, so that the finding is of now and not of the last try. */
-async function checkTracker(tracker: TrackerClient, signal: AbortSignal): Promise<Finding> {
+async function checkTracker(tracker: TrackerClient, signal: AbortSignal): Promise<Finding<"tracker">> {
   const { display, host } = parseTrackerAddress(tracker.options.address);
   const data = { address: display };
   const online = await untilOnline(tracker, within(TRACKER_TIMEOUT_MS, signal));
@@ -243,7 +242,7 @@ async function resolves(host: string): Promise<boolean> {
   return Promise.race([found, late]);
 }
 
-function checkClock(trackers: readonly TrackerClient[]): Finding {
+function checkClock(trackers: readonly TrackerClient[]): Finding<"clock"> {
   const skews = trackers.filter((t) => t.status.state === "online").flatMap((t) => t.clockSkewMs ?? []);
   if (skews.length === 0) return { state: "skipped", reason: "no-tracker" };
   const worst = skews.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a));
@@ -253,7 +252,7 @@ function checkClock(trackers: readonly TrackerClient[]): Finding {
   return { state: "ok", reason: "right", data };
 }
 
-function checkReach({ incoming, unreachable, port }: Patient): Finding {
+function checkReach({ incoming, unreachable, port }: Patient): Finding<"reach"> {
   const data = { port, count: incoming.fromOutside };
   if (incoming.fromOutside > 0) return { state: "ok", reason: "reached", data };
   if (unreachable) return { state: "problem", reason: "neither-side", data };
@@ -261,7 +260,7 @@ function checkReach({ incoming, unreachable, port }: Patient): Finding {
 }
 
 /** Others who have one of the same videos are asked, through a tracker, to dial this peer. */
-async function checkFirewall(patient: Patient, signal: AbortSignal): Promise<Finding> {
+async function checkFirewall(patient: Patient, signal: AbortSignal): Promise<Finding<"firewall">> {
   const { incoming, port } = patient;
   const data = { port };
   if (incoming.fromOutside > 0) return { state: "ok", reason: "open", data };
@@ -306,7 +305,7 @@ async function findCallers({ videos, identity, incoming }: Patient, trackers: Tr
   return [...found.values()].slice(0, MAX_CALLERS);
 }
 
-async function checkDisk(downloadsDir: string, { freeBytes }: Surroundings): Promise<Finding> {
+async function checkDisk(downloadsDir: string, { freeBytes }: Surroundings): Promise<Finding<"disk">> {
   const folder = await existingFolder(downloadsDir);
   const probe = join(folder, `.streamlet-${randomBytes(8).toString("hex")}`);
   try {
@@ -331,7 +330,7 @@ async function existingFolder(folder: string): Promise<string> {
   return there || dirname(folder) === folder ? folder : existingFolder(dirname(folder));
 }
 
-async function checkFfmpeg({ mediaTools }: Patient): Promise<Finding> {
+async function checkFfmpeg({ mediaTools }: Patient): Promise<Finding<"ffmpeg">> {
   const { ffmpeg, version } = await mediaTools();
   if (!ffmpeg) return { state: "warning", reason: "missing" };
   return { state: "ok", reason: "found", data: { path: ffmpeg, version: version ?? "" } };

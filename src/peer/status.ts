@@ -2,7 +2,7 @@
  * What the engine shows of itself: plain JSON values that cross worker, window and webview borders unchanged.
  * All sizes are bytes, rates bytes per second, times milliseconds since the epoch, durations seconds.
  */
-import type { ErrorInfo } from "../wire/errors";
+import type { ErrorCode, ErrorData, ErrorInfo } from "../wire/errors";
 import type { Fingerprint, VideoId } from "../wire/types";
 
 export type Audience = "everyone" | "friends" | "public";
@@ -294,17 +294,33 @@ export interface VideoDetails {
   sources: VideoSource[];
 }
 
-/** One finding of the connection doctor. */
-export interface Check {
-  id: "port" | "airplay" | "addresses" | "firewall" | "tracker" | "clock" | "reach" | "disk" | "ffmpeg";
+/** What each check of the connection doctor may find, as stable words for the sentences and fixes of `src/ui`. */
+export interface CheckReasons {
+  port: "reachable" | "partly" | "silent" | "somebody-else";
+  airplay: "airplay-port" | "other-port";
+  addresses: "found" | "with-vpn" | "vpn-only" | "loopback-only";
+  tracker: "online" | "name-unknown" | ErrorCode;
+  clock: "right" | "inexact" | "wrong" | "no-tracker";
+  reach: "reached" | "neither-side" | "nobody-yet";
+  firewall: "open" | "called-back" | "not-called-back" | "nobody-to-ask" | "no-tracker";
+  disk: "enough" | "low" | "full" | "unwritable";
+  ffmpeg: "found" | "missing";
+}
+
+export type CheckId = keyof CheckReasons;
+
+export interface CheckOf<Id extends CheckId> {
+  id: Id;
   /** What was looked at, where there are several: the tracker's address. */
   subject?: string;
   state: "ok" | "warning" | "problem" | "skipped";
-  /** Stable word for the sentence and the one fix that `src/ui` shows. */
-  reason: string;
+  reason: CheckReasons[Id] | "timeout" | "failed";
   /** Facts for the sentence: port, address, seconds ... */
-  data?: Record<string, string | number | boolean>;
+  data?: ErrorData;
 }
+
+/** One finding of the connection doctor. */
+export type Check = { [Id in CheckId]: CheckOf<Id> }[CheckId];
 
 /** What ffmpeg on this machine can do. */
 export interface MediaTools {

@@ -24,6 +24,15 @@ export class ContextUpdater {
     this.set("streamlet.localTracker", addresses.length === 1 && localTrackerPort(addresses) === USUAL_TRACKER_PORT);
     this.set("streamlet.searching", searching);
     this.set("streamlet.filtering", filtering);
+    const whole = state.snapshot.videos.filter((video) => video.state === "ready");
+    this.set(
+      "streamlet.hasUploads",
+      whole.some((video) => video.origin === "uploaded"),
+    );
+    this.set(
+      "streamlet.hasDownloads",
+      whole.some((video) => video.origin === "obtained"),
+    );
   }
 
   private set<K extends ContextKey>(key: K, value: ContextKeys[K]): void {

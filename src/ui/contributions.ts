@@ -109,6 +109,9 @@ export interface ContextKeys {
   "streamlet.searching": boolean;
   /** A filter of the Network view is on. */
   "streamlet.filtering": boolean;
+  /** Some upload, or some download, is whole: steps of the walkthrough are done by it. */
+  "streamlet.hasUploads": boolean;
+  "streamlet.hasDownloads": boolean;
 }
 export type ContextKey = keyof ContextKeys;
 export const CONTEXT_KEYS = [
@@ -118,7 +121,12 @@ export const CONTEXT_KEYS = [
   "streamlet.localTracker",
   "streamlet.searching",
   "streamlet.filtering",
+  "streamlet.hasUploads",
+  "streamlet.hasDownloads",
 ] as const satisfies readonly ContextKey[];
+
+/** Id of the walkthrough, without the extension's. */
+export const WALKTHROUGH = "firstSteps";
 
 /** By extension, as product.md lists them; whether the content is a video is for the engine to say. */
 export const VIDEO_EXTENSIONS = ["mp4", "m4v", "mov", "mkv", "webm", "avi", "flv"] as const;

@@ -1,7 +1,17 @@
 /** Toasts and dialogs. Titles and names come from other people, and a toast turns `[a](command:b)` into a link: not here. */
-import { type LogOutputChannel, l10n, window } from "vscode";
-import { StreamletError, toErrorInfo } from "../wire/errors";
+import { commands, type LogOutputChannel, l10n, window } from "vscode";
+import { type ErrorCode, StreamletError, toErrorInfo } from "../wire/errors";
+import type { Command } from "./contributions";
 import { explain } from "./messages";
+
+/** Where it helps to test what lies between people. */
+const DOCTORS_CASES: readonly ErrorCode[] = [
+  "connection-refused",
+  "connection-timeout",
+  "unreachable",
+  "tracker-unreachable",
+  "no-sources",
+];
 
 /** Text for a toast or a dialog in which nothing is a link. */
 export function withoutLinks(text: string): string {
@@ -44,8 +54,13 @@ export async function report(log: LogOutputChannel, error: unknown, ...choices: 
   log.error(`${info.code}: ${info.message}`);
   if (!(error instanceof StreamletError) && error instanceof Error && error.stack) log.error(error.stack);
   const showLog: Choice = { title: l10n.t("Show Log"), run: () => log.show() };
+  const doctor: Choice = {
+    title: l10n.t("Connection Doctor"),
+    run: () => commands.executeCommand("streamlet.connectionDoctor" satisfies Command),
+  };
+  const ways = choices.length > 0 ? choices : DOCTORS_CASES.includes(info.code) ? [doctor, showLog] : [showLog];
   // A toast without a button shows one line only.
-  await complain(explain(info), ...choices, ...(choices.length === 0 ? [showLog] : []));
+  await complain(explain(info), ...ways);
 }
 
 function titles(choices: readonly Choice[]): string[] {

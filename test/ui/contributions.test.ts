@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { COMMANDS, CONTEXT_KEYS, SETTINGS, VIDEO_EXTENSIONS, VIEW_CONTAINER, Views } from "../../src/ui/contributions";
+import {
+  COMMANDS,
+  CONTEXT_KEYS,
+  SETTINGS,
+  VIDEO_EXTENSIONS,
+  VIEW_CONTAINER,
+  Views,
+  WALKTHROUGH,
+} from "../../src/ui/contributions";
 
 interface Item {
   command: string;
@@ -15,6 +23,16 @@ interface Manifest {
     viewsWelcome: { view: string; contents: string; when: string }[];
     menus: Record<string, Item[]>;
     keybindings: Item[];
+    walkthroughs: {
+      id: string;
+      steps: {
+        id: string;
+        title: string;
+        description: string;
+        media: { svg: string; altText: string };
+        completionEvents: string[];
+      }[];
+    }[];
     configuration: { properties: Record<string, { scope: string; default: unknown; markdownDescription: string }> };
   };
   capabilities: { untrustedWorkspaces: { restrictedConfigurations: string[] } };
@@ -27,6 +45,7 @@ const { contributes, capabilities } = JSON.parse(raw, (_, value) =>
   typeof value === "string" && /^%.+%$/.test(value) ? (texts[value.slice(1, -1)] ?? "") : value,
 ) as Manifest;
 const items = [...Object.values(contributes.menus).flat(), ...contributes.keybindings];
+const steps = contributes.walkthroughs.flatMap((walkthrough) => walkthrough.steps);
 const sorted = (list: Iterable<string>) => [...list].sort();
 
 describe("package.json and the code", () => {
@@ -74,8 +93,32 @@ describe("package.json and the code", () => {
     }
   });
 
+  it("the walkthrough is the one that the code opens; its steps have pictures that follow the theme, and real ends", () => {
+    assert.deepEqual(
+      contributes.walkthroughs.map(({ id }) => id),
+      [WALKTHROUGH],
+    );
+    const commands = [...COMMANDS, ...Object.values(Views).map((view) => `${view}.focus`)] as readonly string[];
+    for (const { title, description, media, completionEvents } of steps) {
+      assert.ok(title && media.altText);
+      const picture = readFileSync(resolve(media.svg), "utf8");
+      assert.match(picture, /var\(--vscode-/);
+      // What has no words needs no translation.
+      assert.doesNotMatch(picture, /<text/);
+      assert.ok(completionEvents.length > 0);
+      for (const [, command] of description.matchAll(/\(command:([^)]+)\)/g))
+        assert.ok(commands.includes(command ?? ""), command);
+      for (const event of completionEvents) {
+        const [, kind, what = ""] = /^(onCommand|onContext):(.+)$/.exec(event) ?? [];
+        if (kind === "onCommand") assert.ok(commands.includes(what), event);
+        else assert.equal(kind, "onContext", event);
+      }
+    }
+  });
+
   it("conditions use context keys that the code sets", () => {
     const clauses = [
+      ...steps.flatMap(({ completionEvents }) => completionEvents.filter((event) => event.startsWith("onContext:"))),
       ...items.map((item) => item.when),
       ...contributes.viewsWelcome.map((welcome) => welcome.when),
       ...contributes.commands.map((command) => command.enablement),

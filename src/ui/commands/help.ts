@@ -1,14 +1,21 @@
 /** Commands that help when something does not work, or at first. */
-import { StreamletError } from "../../wire/errors";
+import { commands } from "vscode";
+import type { App } from "../app";
+import { WALKTHROUGH } from "../contributions";
 import type { Handlers } from "./handlers";
 
 type HelpCommand = "streamlet.connectionDoctor" | "streamlet.openWalkthrough";
 
-async function notBuilt(): Promise<void> {
-  throw new StreamletError("internal", "This is not built yet.");
+export const helpCommands: Handlers<HelpCommand> = {
+  "streamlet.connectionDoctor": openDoctor,
+  "streamlet.openWalkthrough": openWalkthrough,
+};
+
+async function openDoctor(app: App): Promise<void> {
+  const { showDoctorPanel } = await import("../panels/doctorPanel");
+  showDoctorPanel(app);
 }
 
-export const helpCommands: Handlers<HelpCommand> = {
-  "streamlet.connectionDoctor": notBuilt,
-  "streamlet.openWalkthrough": notBuilt,
-};
+async function openWalkthrough({ context }: App): Promise<void> {
+  await commands.executeCommand("workbench.action.openWalkthrough", `${context.extension.id}#${WALKTHROUGH}`, false);
+}

@@ -67,6 +67,7 @@ async function showActions(app: App): Promise<void> {
     item(l10n.t("$(account) Select Profile..."), "streamlet.selectProfile"),
     item(l10n.t("$(edit) Edit Profile..."), "streamlet.editProfile"),
     item(l10n.t("$(server-process) Start a Tracker Here"), "streamlet.startTrackerHere"),
+    item(l10n.t("$(pulse) Connection Doctor"), "streamlet.connectionDoctor"),
     item(l10n.t("$(key) Copy My Fingerprint"), "streamlet.copyFingerprint"),
     item(l10n.t("$(gear) Open Settings"), "streamlet.openSettings"),
     item(l10n.t("$(output) Show Log"), "streamlet.showLog"),
