@@ -1,7 +1,9 @@
 /** What every page is told besides its own messages: how it is to look. */
-export type Theme = "auto" | "light" | "dark";
+export const THEMES = ["auto", "light", "dark"] as const;
+export type Theme = (typeof THEMES)[number];
 /** pc: as wide as it reads well; mobile: one narrow column. */
-export type DisplayFormat = "pc" | "mobile";
+export const DISPLAY_FORMATS = ["pc", "mobile"] as const;
+export type DisplayFormat = (typeof DISPLAY_FORMATS)[number];
 
 export interface Appearance {
   theme: Theme;

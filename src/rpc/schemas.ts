@@ -6,6 +6,7 @@ import * as z from "zod";
 import type { Schemas } from "./connection";
 import type { PeerService } from "./peerService";
 import { MAX_TRACKERS, validatePeerId, validateTracker } from "./profilePanel";
+import { storedSettings } from "./profileSettings";
 import type { WindowService } from "./window";
 
 /** Longer than any path, link or description that the product allows; keeps a confused caller from sending megabytes. */
@@ -164,6 +165,8 @@ export const PROFILE = PROFILE_FIELDS.extend({
   fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
   createdAt: z.number(),
   lastUsedAt: z.number(),
+  // Whatever became of its settings, the profile itself is worth more.
+  settings: z.unknown().transform(storedSettings).optional(),
 });
 
 /** Calls that the owning window answers. */

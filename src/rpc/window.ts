@@ -5,6 +5,7 @@
 import type { ManualConnection, Snapshot } from "../peer/status";
 import type { ErrorInfo } from "../wire/errors";
 import type { PeerService } from "./peerService";
+import type { ProfileSettings } from "./profileSettings";
 
 /** Changes whenever an older window could misunderstand a newer one (the extension was updated while windows were open). */
 export const WINDOW_PROTOCOL_VERSION = 2;
@@ -21,6 +22,8 @@ export interface Profile {
   /** Milliseconds since the epoch. */
   createdAt: number;
   lastUsedAt: number;
+  /** What it keeps of the settings; absent until it was active once. */
+  settings?: Partial<ProfileSettings>;
 }
 
 export type ProfileFields = Pick<Profile, "peerId" | "port" | "trackers">;
@@ -34,6 +37,8 @@ export interface HostState {
   damagedProfiles: number;
   /** The profile that runs, or is to run, or was stopped last. */
   activeId?: string;
+  /** The profile whose settings the native ones are; absent while they are being changed to those of the active one. */
+  settingsOf?: string;
   /** It is to run: whoever takes over starts it again. */
   wanted: boolean;
   /** Why the active profile does not run although it is wanted. */

@@ -1,10 +1,11 @@
 /** Puts the parts together and lets the state flow: engine -> PeerHost -> everything that draws. */
 import { join } from "node:path";
-import { commands, type ExtensionContext, l10n, window, workspace } from "vscode";
+import { commands, type ExtensionContext, type LogOutputChannel, l10n, window, workspace } from "vscode";
+import { PROFILE_SETTINGS } from "../rpc/profileSettings";
 import type { HostState } from "../rpc/window";
 import type { App } from "./app";
 import { registerCommands } from "./commands/handlers";
-import { downloadsFolder, readAppearance, readPreferences, readSetting } from "./config";
+import { downloadsFolder, nativeSettings, readAppearance, readPreferences, readSetting } from "./config";
 import { ContextUpdater } from "./contextKeys";
 import type { Setting } from "./contributions";
 import { PeerHost } from "./host/peerHost";
@@ -40,7 +41,9 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
     secrets: context.secrets,
     storagePath: context.globalStorageUri.fsPath,
     workerFile: join(context.extensionPath, "dist", "peerWorker.js"),
-    preferences: () => readPreferences(),
+    preferences: readPreferences,
+    settings: nativeSettings,
+    onSettingsFailed: (error) => void tellSettingsFailed(log, error),
     startOnLaunch: () => readSetting("streamlet.startOnLaunch"),
     log,
     onDidChange: (state) => show(state),
@@ -101,7 +104,7 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
       const restart = RESTARTING.some((setting) => event.affectsConfiguration(setting));
       if (event.affectsConfiguration("streamlet.downloadsFolder")) void checkDownloadsFolder();
       if (event.affectsConfiguration("streamlet.appearance")) setAppearance(readAppearance());
-      if (restart || event.affectsConfiguration("streamlet.limits"))
+      if (restart || PROFILE_SETTINGS.some((key) => event.affectsConfiguration(key)))
         host.applyPreferences({ restart }).catch(reportError);
     }),
   );
@@ -119,6 +122,16 @@ async function checkDownloadsFolder(): Promise<void> {
       title: l10n.t("Open Settings"),
       run: () => commands.executeCommand("workbench.action.openSettings", "streamlet.downloadsFolder"),
     },
+  );
+}
+
+async function tellSettingsFailed(log: LogOutputChannel, error: unknown): Promise<void> {
+  log.error(`The settings of the profile cannot be written: ${String(error)}`);
+  await warn(
+    l10n.t(
+      "The settings of the profile could not be written into settings.json. Does it have unsaved changes or mistakes? They are written as soon as that is possible.",
+    ),
+    { title: l10n.t("Open settings.json"), run: () => commands.executeCommand("workbench.action.openSettingsJson") },
   );
 }
 

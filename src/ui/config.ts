@@ -1,12 +1,13 @@
 /** Typed access to the `streamlet.*` settings. */
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
-import { extensions, workspace } from "vscode";
+import { ConfigurationTarget, extensions, workspace } from "vscode";
 import type { Appearance } from "../rpc/page";
-import { PROFILE_SETTINGS, type ProfileSettings } from "../rpc/profileSettings";
-import { type SettingSchema, usableValue } from "../rpc/settingSchema";
+import { PROFILE_SETTINGS, type ProfileSetting, type ProfileSettings } from "../rpc/profileSettings";
+import { type SettingSchema, sameValue, usableValue } from "../rpc/settingSchema";
 import type { Setting, Settings } from "./contributions";
 import type { Preferences } from "./host/ownerHost";
+import type { NativeSettings } from "./host/settingsSync";
 
 const EXTENSION_ID = "streamlet.streamlet";
 
@@ -31,26 +32,47 @@ export function settingEntries(): [Setting, SettingEntry][] {
   return entries.sort(([, a], [, b]) => a.order - b.order);
 }
 
+function entryOf(key: Setting): SettingEntry {
+  return settingEntries().find(([name]) => name === key)![1];
+}
+
 /** Always a value that can be used: what settings.json holds may be anything. */
 export function readSetting<K extends Setting>(key: K): Settings[K] {
-  const entry = settingEntries().find(([name]) => name === key)![1];
-  return usableValue(entry, workspace.getConfiguration().get(key)) as Settings[K];
+  return usableValue(entryOf(key), workspace.getConfiguration().get(key)) as Settings[K];
+}
+
+/** For all windows, as if a person had written it into settings.json; a default leaves no trace there. */
+export async function writeSetting<K extends Setting>(key: K, value: Settings[K]): Promise<void> {
+  const written = sameValue(value, entryOf(key).default) ? undefined : value;
+  await workspace.getConfiguration().update(key, written, ConfigurationTarget.Global);
 }
 
 /** The native values of the settings that profiles keep. */
-export function readProfileSettings(): ProfileSettings {
+function readProfileSettings(): ProfileSettings {
   return Object.fromEntries(PROFILE_SETTINGS.map((key) => [key, readSetting(key)])) as unknown as ProfileSettings;
 }
+
+/** Values that were kept for a profile, within the bounds of this version. */
+function usableSettings(kept: Partial<ProfileSettings>): Partial<ProfileSettings> {
+  const entries = Object.entries(kept) as [ProfileSetting, unknown][];
+  return Object.fromEntries(entries.map(([key, value]) => [key, usableValue(entryOf(key), value)]));
+}
+
+export const nativeSettings: NativeSettings = {
+  read: readProfileSettings,
+  usable: usableSettings,
+  write: writeSetting,
+};
 
 export function readAppearance(): Appearance {
   return { theme: readSetting("streamlet.appearance.theme"), format: readSetting("streamlet.appearance.format") };
 }
 
 /** What the engine is started with besides the profile; `own` are the settings that the profile keeps. */
-export function readPreferences(own: Partial<ProfileSettings> = {}): Preferences {
+export function readPreferences(own: Partial<ProfileSettings>): Preferences {
   const folder = downloadsFolder();
   const ffmpegPath = fullPath(readSetting("streamlet.ffmpegPath"));
-  const settings = { ...readProfileSettings(), ...own };
+  const settings = { ...readProfileSettings(), ...usableSettings(own) };
   return {
     ...(folder ? { downloadsDir: folder } : {}),
     ...(ffmpegPath ? { ffmpegPath } : {}),

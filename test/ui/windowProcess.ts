@@ -2,9 +2,10 @@
  * A window's extension host as a process of its own, without VS Code: `PeerHost` over files instead of `globalState` and
  * SecretStorage. The parent sends `{id, method, args}` and gets `{id, result}` or `{id, error}`; states come as `{state}`.
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { ProfileSettings } from "../../src/rpc/profileSettings";
 import type { WindowService } from "../../src/rpc/window";
 import { PeerHost } from "../../src/ui/host/peerHost";
 import { toErrorInfo } from "../../src/wire/errors";
@@ -15,11 +16,23 @@ export interface WindowRequest {
   args: unknown[];
 }
 
+/** What a settings.json that says nothing stands for. */
+const DEFAULT_SETTINGS: ProfileSettings = {
+  "streamlet.limits.upload": 0,
+  "streamlet.limits.download": 0,
+  "streamlet.limits.connections": 200,
+  "streamlet.limits.uploadSlots": 20,
+  "streamlet.limits.diskQuota": 0,
+  "streamlet.appearance.theme": "auto",
+  "streamlet.appearance.format": "pc",
+};
+
 /** Runs until the parent goes or says `dispose`. */
 export function runWindow(folder: string, workerFile: string): void {
   const send = (message: object) => process.send?.(message);
   const log = (level: string) => (message: string) => send({ log: `${level} ${message}` });
   const stateFile = join(folder, "globalState.json");
+  const settingsFile = join(folder, "settings.json");
   const secretFile = (name: string) => join(folder, "secrets", name);
   let hangs = false;
   const host = new PeerHost({
@@ -27,7 +40,7 @@ export function runWindow(folder: string, workerFile: string): void {
       get: <T>(key: string) => (readJson(stateFile) as Record<string, T>)[key],
       update: async (key, value) => {
         if (hangs) await new Promise(() => undefined);
-        await writeFile(stateFile, JSON.stringify({ ...readJson(stateFile), [key]: value }));
+        writeJson(stateFile, { ...readJson(stateFile), [key]: value });
       },
     },
     secrets: {
@@ -44,6 +57,12 @@ export function runWindow(folder: string, workerFile: string): void {
     storagePath: join(folder, "storage"),
     workerFile,
     preferences: () => ({}),
+    settings: {
+      read: () => ({ ...DEFAULT_SETTINGS, ...readJson(settingsFile) }),
+      usable: (settings) => settings,
+      write: async (key, value) => writeJson(settingsFile, { ...readJson(settingsFile), [key]: value }),
+    },
+    onSettingsFailed: (error) => log("error")(String(error)),
     startOnLaunch: () => process.env.START_ON_LAUNCH !== "no",
     log: { info: log("info"), warn: log("warn"), error: log("error") },
     onDidChange: (state) => send({ state, owner: host.isOwner }),
@@ -71,6 +90,12 @@ export function runWindow(folder: string, workerFile: string): void {
   });
   process.on("disconnect", () => process.exit(0));
   host.start();
+}
+
+/** Whole or not at all, as VS Code's own storage. */
+function writeJson(file: string, value: object): void {
+  writeFileSync(`${file}.new`, JSON.stringify(value));
+  renameSync(`${file}.new`, file);
 }
 
 function readJson(file: string): object {

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ManualConnection } from "../../peer/status";
 import type { PeerConfig } from "../../rpc/peerService";
+import type { ProfileSettings } from "../../rpc/profileSettings";
 import type { EngineMethods, HostState, Profile, ProfileFields, WindowService } from "../../rpc/window";
 import { formatContact } from "../../wire/contact";
 import { type ErrorCode, type ErrorInfo, StreamletError, toErrorInfo } from "../../wire/errors";
@@ -18,6 +19,7 @@ import { answeredWithin } from "./answeredWithin";
 import { Engine } from "./engine";
 import { DROPPED_FOLDER, profileFolder, secretName } from "./places";
 import { type KeyValueStore, ProfileStore } from "./profileStore";
+import { type NativeSettings, SettingsSync } from "./settingsSync";
 import { startingSnapshot, stoppedSnapshot } from "./snapshots";
 
 /** The part of `vscode.SecretStorage` that is needed. */
@@ -51,7 +53,11 @@ export interface OwnerOptions {
   /** `globalStorageUri`; each profile has a folder in it. */
   storagePath: string;
   workerFile: string;
-  preferences: () => Preferences;
+  /** What the engine gets of the settings; `own` are those that the profile keeps. */
+  preferences: (own: Partial<ProfileSettings>) => Preferences;
+  settings: NativeSettings;
+  /** The native settings could not be changed to those of the active profile. */
+  onSettingsFailed(error: unknown): void;
   log: Log;
   inherited?: HostState;
   onDidChange(state: HostState): void;
@@ -111,6 +117,7 @@ const VIDEO_FOLDERS: readonly string[] = ["downloads", DROPPED_FOLDER];
 export class OwnerHost {
   readonly service: WindowService;
   private readonly profiles: ProfileStore;
+  private readonly settings: SettingsSync;
   private readonly identities = new Map<string, { privateKey: string; fingerprint: string }>();
   private engine: Engine | undefined;
   private crashes: number[] = [];
@@ -126,8 +133,15 @@ export class OwnerHost {
         version: inherited.profilesVersion,
         profiles: inherited.profiles,
         ...(inherited.activeId ? { activeId: inherited.activeId } : {}),
+        ...(inherited.settingsOf ? { settingsOf: inherited.settingsOf } : {}),
       },
     );
+    this.settings = new SettingsSync({
+      native: options.settings,
+      profiles: this.profiles,
+      onDidRemember: () => this.emit(),
+      onDidFail: (error) => options.onSettingsFailed(error),
+    });
     this.current = {
       wanted: inherited?.wanted ?? false,
       snapshot: stoppedSnapshot(),
@@ -139,14 +153,20 @@ export class OwnerHost {
   }
 
   get state(): HostState {
-    const activeId = this.profiles.activeId;
+    const { activeId, settingsOf } = this.profiles;
     return {
       profiles: [...this.profiles.profiles],
       profilesVersion: this.profiles.version,
       damagedProfiles: this.profiles.damaged.length,
       ...this.current,
       ...(activeId ? { activeId } : {}),
+      ...(settingsOf ? { settingsOf } : {}),
     };
+  }
+
+  /** The native settings may have changed: the active profile keeps what a person has changed. */
+  lookAtSettings(): void {
+    this.settings.look();
   }
 
   /** Starts the active profile without anybody having asked, with patience for a window that is just closing. */
@@ -157,6 +177,7 @@ export class OwnerHost {
 
   /** Brings changed settings to the engine: limits at once, folders by a restart. */
   async applyPreferences({ restart }: { restart: boolean }): Promise<void> {
+    this.lookAtSettings();
     await this.exclusive(async () => {
       const id = this.profiles.activeId;
       if (!id || !this.current.wanted || this.current.failure) return;
@@ -166,7 +187,7 @@ export class OwnerHost {
         maxConnections = 0,
         uploadSlots = 0,
         diskQuota = 0,
-      } = this.options.preferences();
+      } = this.options.preferences(this.profiles.find(id).settings ?? {});
       if (restart) await this.start(id, 0);
       else await this.engine?.service.setLimits({ uploadLimit, downloadLimit, maxConnections, uploadSlots, diskQuota });
     });
@@ -175,6 +196,7 @@ export class OwnerHost {
   /** Says goodbye and ends the thread; `wanted` stays, so that another window goes on. */
   async dispose(): Promise<void> {
     this.disposed = true;
+    this.settings.stop();
     const engine = this.engine;
     this.engine = undefined;
     if (!engine) return;
@@ -227,6 +249,7 @@ export class OwnerHost {
     }
     this.identities.delete(token);
     await this.stop();
+    this.settings.look();
     this.emit();
     return { id: profile.id };
   }
@@ -249,6 +272,7 @@ export class OwnerHost {
     await rm(this.folderOf(id), { recursive: true, force: true, maxRetries: 5 });
     await this.answered(this.options.secrets.delete(secretName(id)), SECRET_TIMEOUT_MS);
     await this.answered(this.profiles.remove(id), STATE_TIMEOUT_MS);
+    this.settings.look();
     this.emit();
   }
 
@@ -281,7 +305,9 @@ export class OwnerHost {
 
   private async start(id: string, patienceMs: number): Promise<void> {
     const switched = id !== this.profiles.activeId;
-    const profile = await this.answered(this.profiles.activate(id, Date.now()), STATE_TIMEOUT_MS);
+    await this.answered(this.profiles.activate(id, Date.now()), STATE_TIMEOUT_MS);
+    this.settings.look();
+    const profile = this.profiles.find(id);
     if (this.engine) await this.engine.service.stop().catch((error) => this.options.log.warn(String(error)));
     this.current = {
       wanted: true,
@@ -373,7 +399,7 @@ export class OwnerHost {
       ...fieldsOf(profile),
       privateKey,
       dataDir: this.folderOf(profile.id),
-      ...this.options.preferences(),
+      ...this.options.preferences(profile.settings ?? {}),
       // Whoever answers there now has to have the same key.
       connect: this.current.connections.map(formatContact),
     };

@@ -132,6 +132,7 @@ export class PeerHost {
     });
     this.settle({ name: "owner", host }, host.service);
     this.show(host.state);
+    host.lookAtSettings();
     for (const socket of this.early.splice(0)) await this.addFollower(socket, host);
     const wanted = host.state.wanted || (!this.launched && this.options.startOnLaunch());
     this.launched = true;

@@ -3,6 +3,7 @@
  * once lose keys: only the owner of the peer writes. What cannot be read is kept as it is, counted and reported, never dropped.
  */
 import { randomBytes } from "node:crypto";
+import type { ProfileSettings } from "../../rpc/profileSettings";
 import { PROFILE } from "../../rpc/schemas";
 import type { Profile, ProfileFields } from "../../rpc/window";
 import { StreamletError } from "../../wire/errors";
@@ -16,6 +17,8 @@ export interface KeyValueStore {
 export interface StoredProfiles {
   version: number;
   activeId?: string;
+  /** The profile whose settings the native ones are. */
+  settingsOf?: string;
   profiles: Profile[];
   /** Entries that no version of this extension could have written, as they were found. */
   damaged: unknown[];
@@ -35,12 +38,15 @@ export function readProfiles(store: KeyValueStore): StoredProfiles {
   if (!Array.isArray(value.profiles)) damaged.push(raw);
   for (const entry of entries) {
     const parsed = PROFILE.safeParse(entry);
-    if (parsed.success && !profiles.some((profile) => profile.id === parsed.data.id)) profiles.push(parsed.data);
-    else damaged.push(entry);
+    if (parsed.success && !profiles.some((profile) => profile.id === parsed.data.id)) {
+      const { settings, ...profile } = parsed.data;
+      profiles.push({ ...profile, ...(settings ? { settings } : {}) });
+    } else damaged.push(entry);
   }
   const activeId = profiles.find((profile) => profile.id === value.activeId)?.id;
   const version = typeof value.version === "number" && Number.isSafeInteger(value.version) ? value.version : 0;
-  return { version, profiles, damaged, ...(activeId ? { activeId } : {}) };
+  const settingsOf = value.settingsOf === activeId ? activeId : undefined;
+  return { version, profiles, damaged, ...(activeId ? { activeId } : {}), ...(settingsOf ? { settingsOf } : {}) };
 }
 
 export class ProfileStore {
@@ -49,7 +55,7 @@ export class ProfileStore {
   /** `inherited` is what the last owner told this window; it may be newer than what this window's `globalState` shows. */
   constructor(
     private readonly store: KeyValueStore,
-    inherited?: Pick<StoredProfiles, "version" | "profiles" | "activeId">,
+    inherited?: Pick<StoredProfiles, "version" | "profiles" | "activeId" | "settingsOf">,
   ) {
     const stored = readProfiles(store);
     this.current = inherited && inherited.version > stored.version ? { ...inherited, damaged: stored.damaged } : stored;
@@ -63,6 +69,12 @@ export class ProfileStore {
   }
   get activeId(): string | undefined {
     return this.current.activeId;
+  }
+  get active(): Profile | undefined {
+    return this.current.profiles.find((profile) => profile.id === this.current.activeId);
+  }
+  get settingsOf(): string | undefined {
+    return this.current.settingsOf;
   }
   get damaged(): readonly unknown[] {
     return this.current.damaged;
@@ -114,6 +126,16 @@ export class ProfileStore {
     return changed;
   }
 
+  /** @param settled the native settings are these now */
+  async remember(id: string, settings: Partial<ProfileSettings>, settled: boolean): Promise<void> {
+    const changed = { ...this.find(id), settings };
+    await this.write({
+      profiles: this.current.profiles.map((profile) => (profile.id === id ? changed : profile)),
+      activeId: this.current.activeId,
+      settingsOf: settled ? id : undefined,
+    });
+  }
+
   private requireFreeName(peerId: string, exceptId?: string): void {
     const taken = this.current.profiles.some(
       (profile) => profile.id !== exceptId && profile.peerId.toLowerCase() === peerId.toLowerCase(),
@@ -126,13 +148,20 @@ export class ProfileStore {
     }
   }
 
-  private async write(next: { profiles: Profile[]; activeId: string | undefined }): Promise<void> {
+  /** The native settings are no longer those of a profile that is not active any more, even if it comes back at once. */
+  private async write(next: {
+    profiles: Profile[];
+    activeId: string | undefined;
+    settingsOf?: string | undefined;
+  }): Promise<void> {
     const { activeId, profiles } = next;
+    const settingsOf = "settingsOf" in next ? next.settingsOf : this.current.settingsOf;
     this.current = {
       version: this.current.version + 1,
       profiles,
       damaged: this.current.damaged,
       ...(activeId ? { activeId } : {}),
+      ...(settingsOf && settingsOf === activeId ? { settingsOf } : {}),
     };
     await this.store.update(STORE_KEY, this.current);
   }
