@@ -13,6 +13,7 @@ const WORKERS = {
   peerWorker: "src/peer/worker.ts",
   verifyWorker: "src/peer/storage/verifyWorker.ts",
   hashWorker: "src/peer/storage/hashWorker.ts",
+  probeWorker: "src/peer/media/probeWorker.ts",
 };
 
 const PROGRAMS = { streamlet: "src/cli/main.ts", "streamlet-tracker": "tracker/main.ts" };

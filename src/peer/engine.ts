@@ -38,6 +38,8 @@ export interface Engine {
   sharingChanged(): void;
   /** Looks for more peers of this video; what is found goes to `runtime.addPeers`. */
   findPeers(runtime: VideoRuntime): void;
+  /** A download is whole and has its final name. */
+  onDownloaded(runtime: VideoRuntime): void;
   /** Asks peers that cannot be reached to dial us. */
   requestCallbacks(runtime: VideoRuntime, peers: Fingerprint[]): void;
 }

@@ -19,6 +19,6 @@ export function patientOf(peer: RunningPeer): Patient {
     videos: runtimes.flatMap(({ entry }) => (entry.id && entry.shared ? [entry.id] : [])),
     unreachable: runtimes.some((runtime) => runtime.unreachable),
     downloadsDir: downloadsDirOf(config),
-    mediaTools: () => peer.ffmpeg.tools(),
+    mediaTools: () => peer.uploads.ffmpeg.tools(),
   };
 }

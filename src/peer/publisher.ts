@@ -141,6 +141,7 @@ export class Publisher {
         ...(entry.codecs === undefined ? {} : { codecs: entry.codecs }),
         ...(entry.width === undefined ? {} : { width: entry.width }),
         ...(entry.height === undefined ? {} : { height: entry.height }),
+        ...(entry.indexRanges === undefined ? {} : { indexRanges: entry.indexRanges }),
         ...(entry.thumbnail === undefined ? {} : { thumbnail: Buffer.from(entry.thumbnail, "base64") }),
         sequence,
         expires,

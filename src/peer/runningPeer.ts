@@ -1,7 +1,6 @@
 /** A peer that runs: everything between `start` and `stop`. It only wires; what happens is decided by the parts. */
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
-import { dirname } from "node:path";
 import type { Duplex } from "node:stream";
 import type { PeerConfig } from "../rpc/peerService";
 import { WIRE_PEER_ID_BYTES, WIRE_PEER_ID_PREFIX } from "../wire/constants";
@@ -11,10 +10,8 @@ import type { Fingerprint } from "../wire/types";
 import { systemClock } from "./clock";
 import type { Engine } from "./engine";
 import { type Identity, loadIdentity } from "./identity";
-import { copiesFolder, ImportQueue } from "./importQueue";
 import { KnownSources } from "./knownSources";
 import { DISCONNECTED, ManualPeers } from "./manualPeers";
-import { Ffmpeg } from "./media/ffmpeg";
 import { type HostPort, localAddresses } from "./net/addresses";
 import {
   type CatalogAnswer,
@@ -43,6 +40,7 @@ import type { RemotePeer } from "./swarm/peerConnection";
 import type { KnownPeer } from "./swarm/peerList";
 import { Catalog } from "./tracker/catalog";
 import { TrackerClient } from "./tracker/trackerClient";
+import { Uploads } from "./uploads";
 import { VideoRuntime } from "./videoRuntime";
 
 /** Records are renewed at half their life; looking once in ten minutes is soon enough, and missing files are noticed. */
@@ -73,8 +71,7 @@ export class RunningPeer implements Engine {
   readonly knownSources: KnownSources;
   readonly circle: Circle;
   readonly friendLinks: FriendLinks;
-  readonly imports: ImportQueue;
-  readonly ffmpeg: Ffmpeg;
+  readonly uploads: Uploads;
   readonly manual: ManualPeers;
   /** Since the start. */
   readonly incoming = new IncomingLog((host) => LOOPBACK.test(host) || this.addresses().includes(host));
@@ -136,7 +133,6 @@ export class RunningPeer implements Engine {
       runtimes: () => this.runtimes.values(),
       makeTracker: (address) => this.makeTracker(address),
     });
-    this.ffmpeg = new Ffmpeg(config.ffmpegPath);
     this.manual = new ManualPeers(
       {
         dial: (address, expected) => this.dialControl(address, expected),
@@ -157,7 +153,7 @@ export class RunningPeer implements Engine {
       },
       chats,
     );
-    this.imports = new ImportQueue(this, (runtime, outcome) => this.onImported(runtime, outcome));
+    this.uploads = new Uploads(this, config, this.runtimes);
   }
 
   /** Errors: see PeerService.start. */
@@ -192,7 +188,7 @@ export class RunningPeer implements Engine {
     this.friendLinks.stop();
     const goodbyes = [...this.trackers.map((tracker) => tracker.stop()), this.finder.stop()];
     for (const control of this.controls.values()) control.close("stopped");
-    await this.imports.close();
+    await this.uploads.close();
     await Promise.all([...this.runtimes.values()].map((runtime) => runtime.close()));
     await Promise.all([...goodbyes, this.listener?.close(), this.verifier.close()]);
     this.catalog.dispose();
@@ -312,6 +308,9 @@ export class RunningPeer implements Engine {
   findPeers(runtime: VideoRuntime): void {
     this.finder.find(runtime);
   }
+  onDownloaded(runtime: VideoRuntime): void {
+    void this.uploads.inspectDownload(runtime).catch(() => undefined); // it plays without
+  }
   requestCallbacks(runtime: VideoRuntime, peers: Fingerprint[]): void {
     this.finder.requestCallbacks(runtime, peers);
   }
@@ -372,12 +371,11 @@ export class RunningPeer implements Engine {
 
   private async openVideos(): Promise<void> {
     for (const entry of this.library.entries()) this.adopt(entry.key);
-    const copies = this.config.copyOnUpload ? copiesFolder(this.config.dataDir) : undefined;
+    await this.uploads.sweep();
     const looks: Promise<void>[] = [];
     for (const runtime of this.runtimes.values()) {
-      const { state, path } = runtime.entry;
-      const copyTo = copies && dirname(path) !== copies ? copies : undefined;
-      if (state === "hashing") this.imports.add(runtime, { copyTo });
+      const { state } = runtime.entry;
+      if (state === "hashing" || state === "optimising") this.uploads.begin(runtime);
       else looks.push(runtime.open());
     }
     await Promise.all(looks);
@@ -418,18 +416,6 @@ export class RunningPeer implements Engine {
       if (runtime.entry.id === id) this.library.update(runtime.key, { error: error.toInfo() });
     }
     this.changed();
-  }
-
-  private onImported(runtime: VideoRuntime, outcome: { error?: unknown; duplicateOf?: string }): void {
-    if (this.stopped || !this.runtimes.has(runtime.key)) return;
-    if (outcome.duplicateOf) {
-      const { shared, audience, title, description } = runtime.entry;
-      this.runtimes.delete(runtime.key);
-      this.library.remove(runtime.key);
-      if (shared) this.library.update(outcome.duplicateOf, { shared, audience, title, description, record: undefined });
-    } else if (outcome.error) runtime.setState("failed", outcome.error);
-    this.changed();
-    this.sharingChanged();
   }
 
   private findByHash(hash: string): VideoRuntime | undefined {

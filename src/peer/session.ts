@@ -4,8 +4,8 @@
  */
 import { randomBytes } from "node:crypto";
 import { rm, stat } from "node:fs/promises";
-import { basename, dirname, isAbsolute, join, resolve, sep } from "node:path";
-import type { DownloadRequest, Limits, PeerConfig, PeerService, UploadRequest } from "../rpc/peerService";
+import { basename, dirname, isAbsolute, join, resolve } from "node:path";
+import type { DownloadRequest, EditedInfo, Limits, PeerConfig, PeerService, UploadRequest } from "../rpc/peerService";
 import { fromHex } from "../wire/bytes";
 import { MAX_DESCRIPTION_CHARS, MAX_TITLE_CHARS } from "../wire/constants";
 import { StreamletError } from "../wire/errors";
@@ -17,7 +17,6 @@ import { systemClock } from "./clock";
 import { diagnose } from "./diagnose";
 import { type DownloadSpec, downloadName, downloadsDirOf, readDownloadSource } from "./downloadSource";
 import { createIdentityKey, loadIdentity } from "./identity";
-import { copiesFolder } from "./importQueue";
 import { thumbnailOf, toThumbnail } from "./media/thumbnails";
 import { patientOf } from "./patient";
 import { RunningPeer } from "./runningPeer";
@@ -42,6 +41,7 @@ import {
 import { copyFile } from "./storage/copyFile";
 import { safeFileName, uniquePath } from "./storage/fileNames";
 import { HashTree } from "./storage/hashTree";
+import type { LibraryEntry } from "./storage/libraryEntry";
 import { checkVideoFile } from "./storage/videoFile";
 import { torrentFile } from "./torrentFile";
 import { TrackerClient } from "./tracker/trackerClient";
@@ -106,9 +106,15 @@ export class Session implements PeerService {
     const peer = this.peer();
     const path = resolve(request.path);
     const file = await checkVideoFile(path);
-    const known = peer.library
-      .entries()
-      .find((e) => e.path === path && e.size === file.size && e.mtimeMs === file.mtimeMs && e.state === "ready");
+    const { optimise } = request;
+    if (optimise && !(await peer.uploads.ffmpeg.tools()).ffmpeg) {
+      throw new StreamletError(
+        "ffmpeg-missing",
+        "A smaller copy needs ffmpeg: install it, or share the video as it is.",
+      );
+    }
+    const isSame = (e: LibraryEntry) => e.path === path && e.size === file.size && e.mtimeMs === file.mtimeMs;
+    const known = optimise ? undefined : peer.library.entries().find((e) => isSame(e) && e.state === "ready");
     const title = request.title?.trim() || basename(path).replace(/\.[^.]+$/, "");
     checkDescription(request.description ?? "");
     if (this.running !== peer) throw notRunning(); // stopped while the file was looked at
@@ -121,8 +127,7 @@ export class Session implements PeerService {
       await this.applySharing(this.runtime(known.key), request.share || known.shared, request.audience);
       return { key: known.key };
     }
-    const { library, config } = peer;
-    const entry = library.add({
+    const entry = peer.library.add({
       origin: "uploaded",
       title: cleanText(title).slice(0, MAX_TITLE_CHARS) || safeFileName(basename(path)),
       description: request.description ?? "",
@@ -133,12 +138,12 @@ export class Session implements PeerService {
       audience: request.audience,
       shared: request.share,
       ...(picture ? { thumbnail: picture } : {}),
-      state: "hashing",
+      state: optimise ? "optimising" : "hashing",
+      ...(optimise ? { optimise } : {}),
       owner: peer.peerId,
       ownerFingerprint: peer.identity.fingerprint,
     });
-    const runtime = peer.adopt(entry.key);
-    peer.imports.add(runtime, { copyTo: config.copyOnUpload ? copiesFolder(config.dataDir) : undefined });
+    peer.uploads.begin(peer.adopt(entry.key));
     peer.changed();
     return { key: entry.key };
   }
@@ -152,7 +157,7 @@ export class Session implements PeerService {
     await this.applySharing(runtime, false, runtime.entry.audience);
   }
 
-  async editInfo(key: string, info: { title: string; description: string }): Promise<void> {
+  async editInfo(key: string, info: EditedInfo): Promise<void> {
     const title = info.title.trim();
     if (!cleanText(title)) {
       throw new StreamletError("invalid-argument", "A video needs a name: type at least one character.");
@@ -161,7 +166,23 @@ export class Session implements PeerService {
       throw new StreamletError("invalid-argument", `A video's name has at most ${MAX_TITLE_CHARS} characters.`);
     }
     checkDescription(info.description);
-    this.peer().library.update(key, { title, description: info.description });
+    const picture = thumbnailOf(info.thumbnail)?.data;
+    if (info.thumbnail !== undefined && !picture) {
+      throw new StreamletError(
+        "invalid-argument",
+        "The picture is no JPEG or WebP of at most 16 KiB and 640 x 640 pixels.",
+      );
+    }
+    const { entry } = this.runtime(key);
+    const { was } = info;
+    if (was && (was.title !== entry.title || was.description !== entry.description)) {
+      throw new StreamletError(
+        "edit-conflict",
+        "Somebody else has changed the video meanwhile: look at it, then save again.",
+      );
+    }
+    const changes = { title, description: info.description, ...(picture ? { thumbnail: picture } : {}) };
+    this.peer().library.update(key, changes);
     this.peer().invalidateRecord(key);
     this.peer().changed();
   }
@@ -169,14 +190,15 @@ export class Session implements PeerService {
   async remove(key: string, options: { deleteFile: boolean }): Promise<void> {
     const peer = this.peer();
     const runtime = this.runtime(key);
-    peer.imports.cancel(key);
-    const { entry } = runtime;
     if (runtime.isSeeding) peer.withdraw(runtime);
     peer.runtimes.delete(key);
+    await peer.uploads.cancel(key);
     await runtime.discardPart();
     await runtime.close();
-    const ours = entry.origin === "obtained" ? options.deleteFile : entry.path.startsWith(peer.config.dataDir + sep);
-    if (ours && entry.state !== "hashing" && !entry.partPath) await rm(entry.path, { force: true });
+    const { origin, path, partPath } = runtime.entry;
+    const ours = origin === "obtained" ? options.deleteFile : peer.uploads.isOwnCopy(path);
+    if (ours && !partPath) await rm(path, { force: true });
+    await peer.uploads.discardCopy(key);
     peer.library.remove(key);
     await peer.library.flush();
     peer.changed();
@@ -340,8 +362,8 @@ export class Session implements PeerService {
       return runtime.startDownload();
     }
     if (origin === "uploaded" && state === "failed" && !id) {
-      runtime.setState("hashing");
-      return this.peer().imports.add(runtime, { copyTo: undefined });
+      runtime.setState(runtime.entry.optimise ? "optimising" : "hashing");
+      return this.peer().uploads.begin(runtime);
     }
     if (state === "fileMissing" || state === "fileChanged") await runtime.checkFile();
   }
@@ -457,7 +479,7 @@ export class Session implements PeerService {
     return torrentFile(this.peer(), this.runtime(key).entry);
   }
   mediaTools(): Promise<MediaTools> {
-    return this.peer().ffmpeg.tools();
+    return this.peer().uploads.ffmpeg.tools();
   }
   async diagnose({ taskId }: { taskId: string }): Promise<Check[]> {
     const patient = patientOf(this.peer());

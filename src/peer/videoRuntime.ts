@@ -434,6 +434,7 @@ export class VideoRuntime {
       this.engine.verifier.pool.trim();
       this.engine.changed();
       this.engine.sharingChanged();
+      this.engine.onDownloaded(this);
       this.settle({ result: { path, bytes: size, seconds: this.seconds } });
     }).catch((error) => this.fail(error));
   }

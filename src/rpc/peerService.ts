@@ -70,6 +70,15 @@ export interface UploadRequest {
   optimise?: 720 | 1080;
 }
 
+export interface EditedInfo {
+  title: string;
+  description: string;
+  /** Another picture: as in `UploadRequest`. */
+  thumbnail?: string;
+  /** What was there when the editing began: where it is not any more, nothing is changed and edit-conflict is the answer. */
+  was?: { title: string; description: string };
+}
+
 export interface DownloadRequest {
   /** 64 hex digits, a streamlet link of any editor's scheme, a magnet link, or the path of a .torrent file. */
   source: string;
@@ -92,12 +101,13 @@ export interface PeerService {
   snapshot(): Promise<Snapshot>;
 
   /** Checks the file and starts its import; resolves as soon as the entry exists, hashing goes on in the background.
-   *  Errors: not-a-video, unsupported-format, empty-file, file-missing, file-unreadable. */
+   *  Errors: not-a-video, unsupported-format, empty-file, file-missing, file-unreadable, ffmpeg-missing. */
   upload(request: UploadRequest): Promise<{ key: string }>;
   /** Offers an uploaded or obtained video to others / takes it back. */
   share(key: string, audience: Audience): Promise<void>;
   unshare(key: string): Promise<void>;
-  editInfo(key: string, info: { title: string; description: string }): Promise<void>;
+  /** Reaches the network as a newer record. Errors: invalid-argument, edit-conflict. */
+  editInfo(key: string, info: EditedInfo): Promise<void>;
   /** Takes it out of the library; `deleteFile` also removes a downloaded file (never one referenced in place). */
   remove(key: string, options: { deleteFile: boolean }): Promise<void>;
   /** Copies a whole video to `destination`, visible as a task; `cancelTask` stops it and removes the half copy. */

@@ -65,7 +65,15 @@ const engine = {
   ]),
   share: z.tuple([key, audience]),
   unshare: z.tuple([key]),
-  editInfo: z.tuple([key, z.object({ title: text, description: text })]),
+  editInfo: z.tuple([
+    key,
+    z.object({
+      title: text,
+      description: text,
+      thumbnail: z.string().max(MAX_THUMBNAIL_CHARS).optional(),
+      was: z.object({ title: text, description: text }).optional(),
+    }),
+  ]),
   remove: z.tuple([key, z.object({ deleteFile: z.boolean() })]),
   saveCopy: z.tuple([key, text.min(1), z.object({ force: z.boolean(), taskId: key.optional() })]),
   cancelTask: z.tuple([key]),

@@ -100,7 +100,10 @@ const SENTENCES: Record<ErrorCode, Sentence> = {
     ),
   "ffmpeg-missing": () =>
     l10n.t("ffmpeg was not found. Install it, or name its path in the settings, or share the video as it is."),
-  "ffmpeg-failed": asTold,
+  "ffmpeg-failed": (_, message) =>
+    l10n.t("{0} Share the video as it is, or choose Resume to try again.", message.trim().replace(/[.!]?$/, ".")),
+  "edit-conflict": () =>
+    l10n.t("The video was changed in another window meanwhile. Look at what is there now, then save again."),
   "write-failed": asTold,
   "no-sources": () => l10n.t("Nobody who has this video is online. The download goes on as soon as somebody is."),
   "bad-block": () => l10n.t("A peer sent wrong data; it was thrown away and the peer is banned."),

@@ -20,7 +20,7 @@ const PROGRESS_DELAY_MS = 700;
 /** A tracker that answers at all acknowledges a record within a second. */
 const ANNOUNCE_TIMEOUT_MS = 4_000;
 
-const UNDER_WAY: readonly VideoState[] = ["hashing", "downloading", "checking"];
+const UNDER_WAY: readonly VideoState[] = ["optimising", "hashing", "downloading", "checking"];
 
 interface Watch {
   /** Shows progress; undefined where there is no toast. */
@@ -77,7 +77,14 @@ export class Transfers implements Disposable {
   private onDidChangeState(video: LibraryVideo, before: VideoState | undefined): void {
     const watch = this.watches.get(video.key);
     const wasUnderWay = watch !== undefined || (before !== undefined && UNDER_WAY.includes(before));
-    if (UNDER_WAY.includes(video.state)) return;
+    if (UNDER_WAY.includes(video.state)) {
+      // The smaller copy is made, and its import counts from nothing again: with a toast of its own, if it takes long.
+      if (watch && before === "optimising") {
+        this.end(video.key, watch);
+        this.watch(video.key);
+      }
+      return;
+    }
     if (watch) this.end(video.key, watch);
     if (!wasUnderWay || !this.isOurs(video, watch)) return;
     if (video.state === "ready") this.announce(video);
@@ -99,9 +106,7 @@ export class Transfers implements Disposable {
     if (this.watches.get(key) !== watch || this.toasts >= MAX_PROGRESS_TOASTS) return;
     const video = this.host.state?.snapshot.videos.find((candidate) => candidate.key === key);
     if (!video) return;
-    const title = withoutLinks(
-      video.state === "hashing" ? l10n.t("Preparing “{0}”", video.title) : l10n.t("Downloading “{0}”", video.title),
-    );
+    const title = withoutLinks(progressTitle(video));
     this.toasts += 1;
     void window
       .withProgress({ location: ProgressLocation.Notification, title, cancellable: true }, (progress, token) => {
@@ -176,7 +181,14 @@ export class Transfers implements Disposable {
   }
 }
 
+function progressTitle({ state, title }: LibraryVideo): string {
+  if (state === "optimising") return l10n.t("Optimising “{0}”", title);
+  return state === "hashing" ? l10n.t("Preparing “{0}”", title) : l10n.t("Downloading “{0}”", title);
+}
+
 function progressText(video: LibraryVideo): string {
+  // Of the original's bytes so many are worked through: what the copy will weigh is not known yet.
+  if (video.state === "optimising") return formatPercent(video.bytesDone, video.size);
   const amount = l10n.t(
     "{0} of {1} ({2})",
     formatBytes(video.bytesDone),

@@ -45,6 +45,7 @@ export const ERROR_CODES = [
   "quota-exceeded",
   "ffmpeg-missing",
   "ffmpeg-failed",
+  "edit-conflict",
   "write-failed",
   "no-sources",
   "bad-block",

@@ -15,6 +15,7 @@ const PROGRAMS = [
   "dist/extension.js",
   "dist/hashWorker.js",
   "dist/peerWorker.js",
+  "dist/probeWorker.js",
   "dist/streamlet-tracker.js",
   "dist/verifyWorker.js",
 ];

@@ -35,6 +35,10 @@ export interface LibraryEntry {
   codecs?: string;
   width?: number;
   height?: number;
+  /** Byte ranges [begin, end) that a player reads first. */
+  indexRanges?: [number, number][];
+  /** A smaller copy of this height is to be made of `path` before it is imported. */
+  optimise?: 720 | 1080;
   audience: Audience;
   /** The person wants it offered to others (whether it is depends on the profile running). */
   shared: boolean;
@@ -105,6 +109,8 @@ const ENTRY: z.ZodType<LibraryEntry> = z.object({
   codecs: lenient(z.string()),
   width: lenient(count),
   height: lenient(count),
+  indexRanges: lenient(z.array(z.tuple([count, count]))),
+  optimise: lenient(z.union([z.literal(720), z.literal(1080)])),
   audience: z.enum(["everyone", "friends", "public"]),
   shared: z.boolean(),
   state: z.enum(STATES),
