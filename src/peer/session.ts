@@ -9,9 +9,7 @@ import type { DownloadRequest, EditedInfo, Limits, PeerConfig, PeerService, Uplo
 import { fromHex } from "../wire/bytes";
 import { MAX_DESCRIPTION_CHARS, MAX_TITLE_CHARS } from "../wire/constants";
 import { StreamletError } from "../wire/errors";
-import { formatLink, formatMagnet } from "../wire/links";
 import { charCount, cleanText } from "../wire/text";
-import { announceUrl } from "../wire/trackerAddress";
 import { isVideoId } from "../wire/types";
 import { systemClock } from "./clock";
 import { diagnose } from "./diagnose";
@@ -46,6 +44,7 @@ import { checkVideoFile } from "./storage/videoFile";
 import { torrentFile } from "./torrentFile";
 import { TrackerClient } from "./tracker/trackerClient";
 import { videoDetails } from "./videoDetails";
+import { type Links, linksOf } from "./videoLink";
 import type { DownloadResult, VideoRuntime } from "./videoRuntime";
 
 const RELEASE_TIMEOUT_MS = 3_000;
@@ -379,37 +378,8 @@ export class Session implements PeerService {
     return this.copies.get(key) ?? (await this.runtime(key).result());
   }
 
-  async link(key: string): Promise<{ link: string; magnet: string | null }> {
-    const peer = this.peer();
-    const { entry } = this.runtime(key);
-    const { id, v1, piecesRoot, pieceLength, size, audience, fileName } = entry;
-    if (!id || !piecesRoot || !pieceLength || !entry.ownerFingerprint) {
-      throw new StreamletError(
-        "invalid-argument",
-        "This video has no link yet: wait until it is hashed or downloaded.",
-      );
-    }
-    const own = entry.ownerFingerprint === peer.identity.fingerprint;
-    const hosts = own ? this.ownAddresses() : (entry.peers ?? []);
-    const link = formatLink({
-      id,
-      piecesRoot,
-      length: size,
-      pieceLength,
-      owner: entry.ownerFingerprint,
-      hosts,
-      trackers: peer.config.trackers,
-    });
-    if (audience !== "public") return { link, magnet: null };
-    const magnet = formatMagnet({
-      id,
-      ...(v1 ? { v1 } : {}),
-      name: fileName,
-      length: size,
-      trackers: peer.config.trackers.flatMap((address) => announceUrl(address) ?? []),
-      peers: hosts,
-    });
-    return { link, magnet };
+  async link(video: string): Promise<Links> {
+    return linksOf(this.peer(), video);
   }
 
   // --- network ----------------------------------------------------------------------------------------------------------
@@ -539,12 +509,6 @@ export class Session implements PeerService {
     peer.sharingChanged();
     peer.changed();
     await peer.library.flush();
-  }
-
-  private ownAddresses(): string[] {
-    const port = this.peer().listenPort();
-    const usable = this.peer().ownHosts();
-    return usable.slice(0, 4).map((host) => (host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`));
   }
 
   private takeSnapshot(): Snapshot {

@@ -130,7 +130,8 @@ export interface PeerService {
   resume(key: string): Promise<void>;
   /** Stops a download or an import and removes what it left. */
   cancel(key: string): Promise<void>;
-  link(key: string): Promise<{ link: string; magnet: string | null }>;
+  /** @param video key of the library, or id of the network. Errors: unknown-video, invalid-argument (not hashed yet). */
+  link(video: string): Promise<{ link: string; magnet: string | null }>;
 
   queryNetwork(query: NetworkQuery): Promise<NetworkPage>;
   queryPeers(query: { limit: number }): Promise<PeersPage>;

@@ -2,6 +2,7 @@
 import type { ExtensionContext, LogOutputChannel } from "vscode";
 import type { Profile, WindowService } from "../rpc/window";
 import type { PeerHost } from "./host/peerHost";
+import type { DetailsPanels } from "./panels/detailsPanel";
 import type { Transfers } from "./transfers";
 import type { NetworkTree } from "./views/networkTree";
 import type { PeersTree } from "./views/peersTree";
@@ -15,6 +16,7 @@ export interface App {
   readonly videos: VideosTree;
   readonly network: NetworkTree;
   readonly peers: PeersTree;
+  readonly details: DetailsPanels;
   readonly transfers: Transfers;
 }
 

@@ -4,6 +4,7 @@ import { commands, type ExtensionContext, type LogOutputChannel, l10n, window, w
 import { PROFILE_SETTINGS } from "../rpc/profileSettings";
 import type { HostState } from "../rpc/window";
 import type { App } from "./app";
+import { runDetailsAction } from "./commands/details";
 import { registerCommands } from "./commands/handlers";
 import { downloadsFolder, nativeSettings, readAppearance, readPreferences, readSetting } from "./config";
 import { ContextUpdater } from "./contextKeys";
@@ -12,6 +13,8 @@ import { PeerHost } from "./host/peerHost";
 import { complain, report, warn } from "./notify";
 import { LinkHandler } from "./openLink";
 import { setAppearance } from "./panels/appearance";
+import { DetailsPanels } from "./panels/detailsPanel";
+import { Pictures } from "./pictures";
 import { showStartFailure, tellDamagedProfiles } from "./profiles";
 import { Refusals } from "./refusals";
 import { StatusBar } from "./statusBar";
@@ -50,6 +53,7 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
     onDidFailToStart: (error) => void showStartFailure(app, error).catch(reportError),
     onOtherVersion: () => void tellOtherVersion(),
   });
+  const pictures = new Pictures(host.service);
   const app: App = {
     context,
     log,
@@ -66,9 +70,17 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
           }),
         reportError,
       }),
+      pictures,
     ),
-    network: new NetworkTree(host.service, logOnly),
+    network: new NetworkTree(host.service, pictures, logOnly),
     peers: new PeersTree(host.service, logOnly),
+    details: new DetailsPanels({
+      extensionUri: context.extensionUri,
+      service: host.service,
+      pictures,
+      run: runDetailsAction,
+      onError: logOnly,
+    }),
     transfers: new Transfers(host, reportError),
   };
   const statusBar = new StatusBar();
@@ -79,6 +91,7 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
   function show(state: HostState): void {
     app.videos.update(state);
     app.network.update(state);
+    app.details.update(state);
     app.peers.update(state);
     app.transfers.update(state);
     statusBar.update(state);
@@ -95,6 +108,7 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
     app.videos,
     app.network,
     app.peers,
+    app.details,
     app.transfers,
     statusBar,
     registerCommands(app),

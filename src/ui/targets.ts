@@ -6,6 +6,7 @@ import { type QuickPickItem, window } from "vscode";
 import type { LibraryVideo, NetworkPeer, NetworkVideo } from "../peer/status";
 import type { App } from "./app";
 import { inform, withoutIcons } from "./notify";
+import type { DetailsTarget } from "./panels/detailsPanel";
 import { describeNetworkVideo, describePeer, describeVideo } from "./views/descriptions";
 
 export interface Question<T> {
@@ -55,6 +56,53 @@ export async function peerTarget(
   const items = (peer: NetworkPeer) => ({ label: peer.peerId, description: describePeer(peer) });
   const found = given.length > 0 ? given : byKey;
   return (await choose(found, [], app.peers.peers, { ...question, single: true }, items))[0];
+}
+
+/** One video of the library or of the network, or what both know of the same one. */
+export async function videoTarget(
+  app: App,
+  args: unknown[],
+  { placeHolder, none }: Pick<Question<unknown>, "placeHolder" | "none">,
+): Promise<DetailsTarget | undefined> {
+  const library = app.host.state?.snapshot.videos ?? [];
+  const ofLibrary = (video: LibraryVideo): DetailsTarget => ({
+    library: video,
+    network: app.network.videos.find(({ id }) => id === video.id),
+  });
+  const ofNetwork = (video: NetworkVideo): DetailsTarget => ({
+    network: video,
+    library: app.network.libraryVideo(video),
+  });
+  const ofRow = (row: Row): DetailsTarget[] => {
+    if (row.kind === "video") return [ofLibrary(row.list.value)];
+    return row.kind === "network" ? [ofNetwork(row.list.value)] : [];
+  };
+  const byKey = library.filter((video) => video.key === args[0]).map(ofLibrary);
+  const given = [...byKey, ...nodesOf(args).flatMap(ofRow)];
+  const selected = [app.network.view, app.videos.view].flatMap((view) =>
+    args.length === 0 && view.visible ? view.selection.flatMap((node) => (isRow(node) ? ofRow(node) : [])) : [],
+  );
+  const rest = app.network.videos.filter((video) => !app.network.libraryVideo(video));
+  const all = [...library.map(ofLibrary), ...rest.map(ofNetwork)];
+  const describe = (target: DetailsTarget) => {
+    const { library: own, network } = target;
+    const description = own ? describeVideo(own) : network ? describeNetworkVideo(network) : "";
+    return { label: (own ?? network)?.title ?? "", description };
+  };
+  return (await choose(given, selected, all, { filter: () => true, placeHolder, none, single: true }, describe))[0];
+}
+
+/** What links are made of: a key of the library, or the id of a video that is only offered. Empty where no rows were given. */
+export function linkTargets(app: App, args: unknown[]): { video: string; isPublic: boolean }[] {
+  const rows = nodesOf(args);
+  if (!rows.some((row) => row.kind === "network" && ownKey(app, row) === undefined)) return [];
+  return rows.flatMap((row) => {
+    if (row.kind === "peer") return [];
+    const { audience } = row.list.value;
+    const key = row.kind === "video" ? row.list.value.key : ownKey(app, row);
+    const video = key ?? row.list.value.id;
+    return video ? [{ video, isPublic: audience === "public" }] : [];
+  });
 }
 
 /** The structure that all three trees' rows share. */

@@ -28,6 +28,7 @@ const ICONS = {
   copy: "M5.5 5.5h8v8h-8zM10.5 5.5v-3h-8v8h3",
   problem: "M8 1.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13zM8 4.5v4.5M8 10.5v1.2",
   skipped: "M8 1.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13zM5 8h6",
+  video: "M1.5 3.5h9v9h-9zM10.5 7l4-2.5v7l-4-2.5",
   advice: "M8 2L1.5 13.5h13zM8 6v4M8 11.2v1.1",
 } as const;
 

@@ -5,7 +5,7 @@ import type { Audience, LibraryVideo } from "../../peer/status";
 import type { App } from "../app";
 import { confirm, inform } from "../notify";
 import { saveCopy } from "../saveCopy";
-import { libraryTargets } from "../targets";
+import { libraryTargets, linkTargets } from "../targets";
 import { chooseFiles, uploadFiles } from "../uploads";
 import type { Handlers } from "./handlers";
 
@@ -243,17 +243,11 @@ async function reveal(video: LibraryVideo): Promise<void> {
 }
 
 async function copyLinks(app: App, args: unknown[], kind: "link" | "magnet"): Promise<void> {
-  const videos = await libraryTargets(app, args, {
-    filter: (video) => video.id !== undefined && (kind === "link" || video.audience === "public"),
-    placeHolder: l10n.t("Videos to link to"),
-    none:
-      kind === "link"
-        ? l10n.t("There is no video to link to yet.")
-        : l10n.t("Only videos that are shared with Public have a magnet link."),
-  });
+  const offered = linkTargets(app, args).filter(({ isPublic }) => kind === "link" || isPublic);
+  const videos = offered.length > 0 ? [] : await linkedVideos(app, args, kind);
   const links: string[] = [];
-  for (const video of videos) {
-    const { link, magnet } = await app.service.link(video.key);
+  for (const video of [...offered.map(({ video: id }) => id), ...videos.map(({ key }) => key)]) {
+    const { link, magnet } = await app.service.link(video);
     // A link opens the kind of editor that it was made in: code-oss:, vscode-insiders: ...
     const text = kind === "link" ? link.replace(/^[a-z][a-z0-9+.-]*:/, `${env.uriScheme}:`) : magnet;
     if (text) links.push(text);
@@ -266,6 +260,17 @@ async function copyLinks(app: App, args: unknown[], kind: "link" | "magnet"): Pr
     unshared ? l10n.t("{0} It works as soon as the video is shared.", text) : text,
     ...(unshared ? [{ title: l10n.t("Share"), run: () => publish(app, args) }] : []),
   );
+}
+
+function linkedVideos(app: App, args: unknown[], kind: "link" | "magnet"): Promise<LibraryVideo[]> {
+  return libraryTargets(app, args, {
+    filter: (video) => video.id !== undefined && (kind === "link" || video.audience === "public"),
+    placeHolder: l10n.t("Videos to link to"),
+    none:
+      kind === "link"
+        ? l10n.t("There is no video to link to yet.")
+        : l10n.t("Only videos that are shared with Public have a magnet link."),
+  });
 }
 
 async function cancelDownload(app: App, args: unknown[]): Promise<void> {

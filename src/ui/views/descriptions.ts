@@ -1,11 +1,12 @@
 /** What stands beside and in the tooltip of a row. Text of other people goes through `appendText` only. */
 import { l10n, MarkdownString, ThemeColor, ThemeIcon } from "vscode";
-import type { LibraryVideo, NetworkPeer, NetworkVideo, TrackerStatus, VideoState } from "../../peer/status";
+import type { LibraryVideo, NetworkPeer, NetworkVideo, Thumbnail, TrackerStatus, VideoState } from "../../peer/status";
 import type { HostState } from "../../rpc/window";
 import { formatFingerprint, shortFingerprint } from "../../wire/fingerprint";
 import type { Fingerprint } from "../../wire/types";
 import { formatBytes, formatDuration, formatPercent, formatRate } from "../format";
 import { explain } from "../messages";
+import { pictureAddress } from "../pictures";
 import { withoutToken } from "./conditions";
 
 const SEPARATOR = " · ";
@@ -37,6 +38,8 @@ export function describeVideo(video: LibraryVideo): string {
         sharingText(video),
         video.upRate > 0 ? `↑ ${formatRate(video.upRate)}` : undefined,
         video.upRate > 0 && video.peers > 0 ? peersText(video.peers) : undefined,
+        durationText(video),
+        heightText(video),
         formatBytes(video.size),
       );
   }
@@ -85,33 +88,40 @@ export function contextOfVideo(video: LibraryVideo): string {
   ].join(" ");
 }
 
-export function tooltipOfVideo(video: LibraryVideo): MarkdownString {
-  return tooltip(video.title, video.description, [
+export function tooltipOfVideo(video: LibraryVideo, picture?: Thumbnail): MarkdownString {
+  return tooltip(video, picture, [
     [l10n.t("State"), describeVideo(video)],
     [l10n.t("Size"), formatBytes(video.size)],
     [l10n.t("Duration"), durationText(video)],
     [l10n.t("Resolution"), resolutionText(video)],
+    [l10n.t("Format"), formatText(video)],
     [l10n.t("Owner"), ownerText(video.owner, video.ownerFingerprint, video.origin === "uploaded")],
     [l10n.t("File"), video.path],
   ]);
 }
 
-export function describeNetworkVideo(video: NetworkVideo): string {
+/** @param ambiguous somebody else bears the owner's name: a fingerprint tells them apart */
+export function describeNetworkVideo(video: NetworkVideo, ambiguous = false): string {
   return joined(
     ownerName(video),
-    formatBytes(video.size),
+    ambiguous || video.impostor ? shortFingerprint(video.ownerFingerprint) : undefined,
     durationText(video),
+    heightText(video),
+    formatBytes(video.size),
     video.sources === 1 ? l10n.t("1 source") : l10n.t("{0} sources", video.sources),
   );
 }
 
-/** Always the Peer ID; one's own is marked. */
-function ownerName(video: NetworkVideo): string {
-  return video.mine ? l10n.t("{0} (You)", video.owner) : video.owner;
+/** Always the Peer ID; oneself, friends and who only bears a friend's name are marked. */
+function ownerName({ owner, mine, friend, impostor }: NetworkVideo): string {
+  if (mine) return l10n.t("{0} (You)", owner);
+  if (impostor) return l10n.t("⚠ not your friend {0}", owner);
+  return friend ? l10n.t("{0} (friend)", owner) : owner;
 }
 
 export function iconOfNetworkVideo(video: NetworkVideo, own: LibraryVideo | undefined): ThemeIcon {
   if (video.mine) return new ThemeIcon("account", new ThemeColor("charts.green"));
+  if (video.impostor) return new ThemeIcon("warning", new ThemeColor("list.warningForeground"));
   if (!own) return new ThemeIcon("device-camera-video");
   return own.state === "ready" ? new ThemeIcon("pass", new ThemeColor("charts.green")) : iconOfVideo(own);
 }
@@ -121,12 +131,13 @@ export function contextOfNetworkVideo(video: NetworkVideo, own: LibraryVideo | u
   return ["network", video.mine ? "mine" : "theirs", possession, video.audience].join(" ");
 }
 
-export function tooltipOfNetworkVideo(video: NetworkVideo): MarkdownString {
-  return tooltip(video.title, video.description, [
-    [l10n.t("Owner"), ownerText(video.owner, video.ownerFingerprint, video.mine)],
+export function tooltipOfNetworkVideo(video: NetworkVideo, picture?: Thumbnail): MarkdownString {
+  return tooltip(video, picture, [
+    [l10n.t("Owner"), joined(ownerName(video), shortFingerprint(video.ownerFingerprint))],
     [l10n.t("Size"), formatBytes(video.size)],
     [l10n.t("Duration"), durationText(video)],
     [l10n.t("Resolution"), resolutionText(video)],
+    [l10n.t("Format"), formatText(video)],
     [l10n.t("Sources"), String(video.sources)],
   ]);
 }
@@ -144,7 +155,7 @@ export function describePeer(peer: NetworkPeer): string {
 }
 
 export function tooltipOfPeer(peer: NetworkPeer, now: number): MarkdownString {
-  return tooltip(peer.peerId, "", [
+  return tooltip({ title: peer.peerId, description: "" }, undefined, [
     [l10n.t("Address"), addressText(peer)],
     [l10n.t("Fingerprint"), formatFingerprint(peer.fingerprint)],
     [l10n.t("Online for"), peer.onlineSince > 0 ? agoText(now - peer.onlineSince) : undefined],
@@ -183,6 +194,15 @@ function resolutionText({ width, height }: { width?: number; height?: number }):
   return width && height ? `${width} × ${height}` : undefined;
 }
 
+/** As filters and players say it. */
+function heightText({ height }: { height?: number }): string | undefined {
+  return height ? `${height}p` : undefined;
+}
+
+function formatText({ container, codecs }: { container?: string; codecs?: string }): string | undefined {
+  return [container, codecs].filter(Boolean).join(", ") || undefined;
+}
+
 function peersText(count: number): string {
   return count === 1 ? l10n.t("1 peer") : l10n.t("{0} peers", count);
 }
@@ -194,13 +214,18 @@ function joined(...parts: (string | undefined)[]): string {
 /** Lines of a tooltip beyond this are noise: a description may have 4000 characters. */
 const MAX_DESCRIPTION_CHARS = 600;
 
+/** Pixels; a picture keeps its shape. */
+const PICTURE_WIDTH = 240;
+
 function tooltip(
-  title: string,
-  description: string,
+  { title, description }: { title: string; description: string },
+  picture: Thumbnail | undefined,
   rows: [name: string, value: string | undefined][],
 ): MarkdownString {
   const text = new MarkdownString();
   text.appendMarkdown("**").appendText(title).appendMarkdown("**");
+  const address = picture && pictureAddress(picture);
+  if (address) text.appendMarkdown(`\n\n![${l10n.t("Preview")}](${address}|width=${PICTURE_WIDTH})`);
   if (description) {
     const cut =
       description.length > MAX_DESCRIPTION_CHARS ? `${description.slice(0, MAX_DESCRIPTION_CHARS)}…` : description;

@@ -12,9 +12,11 @@ import {
 } from "vscode";
 import type { LibraryVideo, NetworkPage, NetworkVideo } from "../../peer/status";
 import type { HostState, WindowService } from "../../rpc/window";
+import { peerIdKey } from "../../wire/trackerAddress";
 import { Views } from "../contributions";
 import { phaseOf } from "../host/snapshots";
 import { explain } from "../messages";
+import type { Pictures } from "../pictures";
 import { networkCondition, refusingTracker, withoutToken } from "./conditions";
 import {
   contextOfNetworkVideo,
@@ -48,6 +50,8 @@ export class NetworkTree implements TreeDataProvider<NetworkTreeNode>, Disposabl
   private readonly pages = new Pages();
   private readonly query: LiveQuery<NetworkPage>;
   private total = 0;
+  /** Names (without case) that stand for more than one key: a fingerprint goes with them. */
+  private ambiguousNames: ReadonlySet<string> = new Set();
   private text = "";
   private narrowed: NetworkFilters = {};
   private sort: NetworkSort = "newest";
@@ -56,7 +60,11 @@ export class NetworkTree implements TreeDataProvider<NetworkTreeNode>, Disposabl
   private profileId: string | undefined;
   private revision: number | undefined;
 
-  constructor(service: WindowService, onError: (error: unknown) => void) {
+  constructor(
+    service: WindowService,
+    private readonly pictures: Pictures,
+    onError: (error: unknown) => void,
+  ) {
     this.query = new LiveQuery({
       query: () =>
         service.queryNetwork({
@@ -163,15 +171,19 @@ export class NetworkTree implements TreeDataProvider<NetworkTreeNode>, Disposabl
     const own = this.libraryVideo(video);
     const item = new TreeItem(video.title, TreeItemCollapsibleState.None);
     item.id = `network/${element.list.key}`;
-    item.description = describeNetworkVideo(video);
+    item.description = describeNetworkVideo(video, this.ambiguousNames.has(peerIdKey(video.owner)));
     item.iconPath = iconOfNetworkVideo(video, own);
     item.contextValue = contextOfNetworkVideo(video, own);
     item.accessibilityInformation = { label: `${video.title}, ${item.description}` };
     return item;
   }
 
-  resolveTreeItem(item: TreeItem, element: NetworkTreeNode, _token: CancellationToken): TreeItem {
-    if (element.kind === "network") item.tooltip = tooltipOfNetworkVideo(element.list.value);
+  async resolveTreeItem(item: TreeItem, element: NetworkTreeNode, _token: CancellationToken): Promise<TreeItem> {
+    if (element.kind !== "network") return item;
+    const video = element.list.value;
+    const { libraryKey: key } = video;
+    const picture = await this.pictures.of({ ...video, ...(key ? { key } : {}) });
+    item.tooltip = tooltipOfNetworkVideo(video, picture);
     return item;
   }
 
@@ -193,7 +205,10 @@ export class NetworkTree implements TreeDataProvider<NetworkTreeNode>, Disposabl
       page.total === 0 && !this.text && !this.isFiltered && this.state?.wanted && !this.state.snapshot.networkKnown;
     if (early && this.state && networkCondition(this.state) === "loading" && phaseOf(this.state) === "running") return;
     const change = this.list.update(page.videos);
-    const structure = change.structure || page.total !== this.total;
+    const ambiguous = ambiguousNames(page.videos, this.state);
+    const structure =
+      change.structure || page.total !== this.total || [...ambiguous].join() !== [...this.ambiguousNames].join();
+    this.ambiguousNames = ambiguous;
     this.total = page.total;
     fireChange<NetworkTreeNode, NetworkVideo>(
       this.emitter,
@@ -250,4 +265,23 @@ export class NetworkTree implements TreeDataProvider<NetworkTreeNode>, Disposabl
     const parts = [this.text ? l10n.t("“{0}”", this.text) : undefined, filterSummary(this.narrowed)];
     return parts.filter((part) => part !== undefined).join(" · ") || undefined;
   }
+}
+
+/** Of the owners that are listed, oneself and one's friends. */
+function ambiguousNames(videos: readonly NetworkVideo[], state: HostState | undefined): Set<string> {
+  const { peer, contacts = [] } = state?.snapshot ?? {};
+  const people = [
+    ...videos.map(({ owner, ownerFingerprint }) => ({ peerId: owner, fingerprint: ownerFingerprint })),
+    ...contacts.filter(({ kind }) => kind === "friend"),
+    ...(peer?.fingerprint ? [{ peerId: peer.peerId, fingerprint: peer.fingerprint }] : []),
+  ];
+  const keys = new Map<string, string>();
+  const ambiguous = new Set<string>();
+  for (const { peerId, fingerprint } of people) {
+    const name = peerIdKey(peerId);
+    const known = keys.get(name);
+    if (known !== undefined && known !== fingerprint) ambiguous.add(name);
+    keys.set(name, fingerprint);
+  }
+  return ambiguous;
 }

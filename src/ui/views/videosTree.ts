@@ -16,6 +16,7 @@ import type { HostState } from "../../rpc/window";
 import { Views } from "../contributions";
 import { phaseOf } from "../host/snapshots";
 import { explain } from "../messages";
+import type { Pictures } from "../pictures";
 import { contextOfVideo, describeVideo, iconOfVideo, tooltipOfVideo } from "./descriptions";
 import { type ListNode, NodeList } from "./nodeList";
 import { type ActionNode, actionItem, fireChange, moreNode, Pages, setHeader } from "./treeSupport";
@@ -52,7 +53,10 @@ export class VideosTree implements TreeDataProvider<VideosNode>, Disposable {
   private visible = false;
   private profileId: string | undefined;
 
-  constructor(drop: TreeDragAndDropController<VideosNode>) {
+  constructor(
+    drop: TreeDragAndDropController<VideosNode>,
+    private readonly pictures: Pictures,
+  ) {
     this.view = window.createTreeView(Views.videos, {
       treeDataProvider: this,
       canSelectMany: true,
@@ -122,8 +126,10 @@ export class VideosTree implements TreeDataProvider<VideosNode>, Disposable {
     return item;
   }
 
-  resolveTreeItem(item: TreeItem, element: VideosNode, _token: CancellationToken): TreeItem {
-    if (element.kind === "video") item.tooltip = tooltipOfVideo(element.list.value);
+  async resolveTreeItem(item: TreeItem, element: VideosNode, _token: CancellationToken): Promise<TreeItem> {
+    if (element.kind !== "video") return item;
+    const picture = await this.pictures.of(element.list.value);
+    item.tooltip = tooltipOfVideo(element.list.value, picture);
     return item;
   }
 
