@@ -1,6 +1,6 @@
 /** The dialogs around profiles: create, select, edit, delete, start, and what to do when one does not start. */
 import { createServer } from "node:net";
-import { commands, l10n, type QuickPickItem, window } from "vscode";
+import { commands, l10n, ProgressLocation, type QuickPickItem, window } from "vscode";
 import type { ProfileDraft } from "../rpc/profilePanel";
 import type { Profile } from "../rpc/window";
 import { type ErrorInfo, StreamletError, toErrorInfo } from "../wire/errors";
@@ -11,7 +11,7 @@ import { downloadsFolder, readSetting } from "./config";
 import { type Command, Views } from "./contributions";
 import { formatBytes } from "./format";
 import { explain } from "./messages";
-import { type Choice, complain, confirm, inform, report, warn, withoutIcons } from "./notify";
+import { type Choice, complain, confirm, inform, report, warn, withoutIcons, withoutLinks } from "./notify";
 
 const DEFAULT_PORT = 5000;
 /** How far "the next free port" looks. */
@@ -75,7 +75,13 @@ export async function deleteProfile(app: App): Promise<void> {
   );
   if (!sure) return;
   // Taking the name back from trackers that do not answer takes seconds.
-  await window.withProgress({ location: { viewId: Views.videos } }, () => app.service.deleteProfile(profile.id));
+  await window.withProgress(
+    {
+      location: ProgressLocation.Notification,
+      title: l10n.t("Deleting the profile {0} and giving its name back...", withoutLinks(profile.peerId)),
+    },
+    () => app.service.deleteProfile(profile.id),
+  );
   await inform(l10n.t("The profile {0} is gone.", profile.peerId));
 }
 
@@ -236,7 +242,7 @@ function deletionDetail({ host }: App, profile: Profile): string {
     const bytes = obtained.reduce((sum, video) => sum + video.bytesDone, 0);
     lines.push(
       l10n.t(
-        "{0} videos in its library, {1} of them downloaded ({2}).",
+        "Videos in its library: {0}; downloaded: {1} ({2}).",
         snapshot.videos.length,
         obtained.length,
         formatBytes(bytes),
@@ -245,7 +251,7 @@ function deletionDetail({ host }: App, profile: Profile): string {
   }
   lines.push(
     l10n.t(
-      "This removes its key, its library and the downloads in its folder from this computer. Its name becomes free on the trackers that can be reached.",
+      "This removes its key, its library, its friends and chats, and the downloads in its folder from this computer. Its name becomes free on the trackers that can be reached.",
     ),
     l10n.t("Files that you uploaded stay where they are."),
     ...(downloadsFolder() ? [l10n.t("Downloads in your own downloads folder stay as well.")] : []),

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { createServer, type Server } from "node:net";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Program } from "../../tools/program.mjs";
 import { randomFile, sha256OfFile } from "../helpers/randomFile";
+import { skip } from "../helpers/skip";
 import { tempDir } from "../helpers/tempDir";
 import { App } from "./support/app";
 import { field, freePort, Streamlet, startTracker } from "./support/streamlet";
@@ -99,54 +99,38 @@ describe("several windows of one person", function () {
     await second.untilGone(second.videos, TITLE);
     await second.untilDescribed(second.network, TITLE, /Carol/);
   });
-});
 
-describe("a port that is taken", function () {
-  this.timeout(120_000);
-  let app: App;
-  let mine: Streamlet;
-  let taken: Server;
-  let port: number;
-
-  before(async () => {
-    port = await freePort();
-    taken = createServer().listen(port);
-    await once(taken, "listening");
-    app = await App.start({ name: "port" });
-    mine = new Streamlet(await app.newWindow());
-    await mine.open();
-  });
-  after(async () => {
-    taken.close();
-    await app?.stop();
-  });
-
-  it("is named, in the form as a hint and then with three ways out", async () => {
-    await mine.videos.welcomeButton("Create Profile");
-    const form = await mine.profileForm();
-    await field(form, "Peer ID").fill("Erin");
+  it("an edited port restarts the peer without a reload, and the running download goes on where it was", async () => {
+    await second.network.inlineAction(TITLE, "Download");
+    await second.untilDescribed(second.videos, TITLE, /downloading [1-9]\d* %/);
+    await second.window.command("Streamlet: Edit Profile...");
+    const form = await second.profileForm();
+    const port = await freePort();
     await field(form, "Port").fill(String(port));
-    await form.getByText(`Port ${port} is used by another program`).waitFor();
-    await form.getByRole("button", { name: "Create Profile" }).click();
-    const toast = mine.window.toast(`Port ${port} is used by another program`);
-    for (const button of [/^Use Port \d+$/, /^Edit Profile$/, /^Cancel$/]) {
-      await toast.locator(".monaco-button", { hasText: button }).waitFor();
-    }
-    await mine.videos.welcome().getByText("used by another program").waitFor();
+    const before = await percent(second);
+    await form.getByRole("button", { name: "Save" }).click();
+    await second.untilDescribed(second.peers, "Dave (You)", new RegExp(`:${port}\\b`));
+    await until(async () => (await percent(second)) > before, "the download goes on");
   });
 
-  it("gives way to the next free one, and the profile runs", async () => {
-    await mine.window
-      .toast(String(port))
-      .locator(".monaco-button", { hasText: /^Use Port/ })
-      .click();
-    await mine.untilRunning("Erin");
-  });
-
-  it("stays as it was chosen when the window is reloaded", async () => {
-    await mine.window.reload();
-    await mine.open();
-    await mine.untilRunning("Erin");
-    assert.equal(await mine.window.toast(/is used by/).count(), 0);
+  it("the process of the one that runs the peer is killed in mid-download: a follower takes over and finishes", async function () {
+    if (process.platform === "win32") skip(this, "Windows has no kill -9");
+    const third = new Streamlet(await viewer.newWindow());
+    await third.open();
+    await third.untilDescribed(third.videos, TITLE, /downloading/);
+    const [profile] = readdirSync(join(viewer.globalStorage(), "profiles"));
+    const ownerPid = () => Number(readFileSync(join(viewer.globalStorage(), "profiles", profile!, "lock.pid"), "utf8"));
+    const killed = ownerPid();
+    const before = await percent(third);
+    process.kill(killed, "SIGKILL");
+    await until(() => ownerPid() !== killed, "another process holds the profile");
+    await until(async () => (await percent(third)) > before, "the download goes on in the other window");
+    await third.untilDescribed(third.videos, TITLE, /On Network/, 60_000);
+    const copy = join(tempDir("saved"), "after the kill.mp4");
+    await third.videos.openMenu(TITLE);
+    await third.window.pickMenu("Save to Device...");
+    await third.window.chooseFile(copy);
+    await third.window.toast(`is saved to ${copy}`).waitFor();
+    assert.equal(await sha256OfFile(copy), await sha256OfFile(file));
   });
 });

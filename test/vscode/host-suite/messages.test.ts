@@ -15,6 +15,21 @@ describe("sentences about errors", () => {
     }
   });
 
+  it("name AirPlay where it is the one that has the port: on macOS, ports 5000 and 7000", () => {
+    const platform = Object.getOwnPropertyDescriptor(process, "platform")!;
+    const sentence = (port: number) => explain({ code: "port-in-use", message: "", data: { port } });
+    try {
+      Object.defineProperty(process, "platform", { ...platform, value: "darwin" });
+      for (const port of [5000, 7000])
+        assert.match(sentence(port), new RegExp(`Port ${port} is used.*AirPlay Receiver`));
+      assert.doesNotMatch(sentence(5001), /AirPlay/);
+      Object.defineProperty(process, "platform", { ...platform, value: "linux" });
+      assert.doesNotMatch(sentence(5000), /AirPlay/);
+    } finally {
+      Object.defineProperty(process, "platform", platform);
+    }
+  });
+
   it("name the file, not its whole path", () => {
     assert.match(explain({ code: "empty-file", message: "", data: { path: "C:\\videos\\clip.mp4" } }), /^clip\.mp4 /);
   });
