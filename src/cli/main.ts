@@ -4,6 +4,7 @@ import type { Audience } from "../peer/status";
 import { get } from "./commands/get";
 import { list } from "./commands/list";
 import { peers } from "./commands/peers";
+import { play } from "./commands/play";
 import { share } from "./commands/share";
 import { addCommonOptions, commonOptions } from "./options";
 import { Output } from "./output";
@@ -55,6 +56,12 @@ function buildProgram(run: Run, onUsageError: (text: string) => void): Command {
     .action(async (source: string, raw: { out?: string; force?: boolean }, command) => {
       const { out, force = false } = raw;
       await run((context) => get(context, { source, out, force }), { oneShot: true }, command);
+    });
+
+  add("play", "serve a video to a player of this computer, while it downloads")
+    .argument("<source>", "id or link")
+    .action(async (source: string, _raw, command) => {
+      await run((context) => play(context, { source }), { oneShot: true }, command);
     });
 
   for (const command of [program, ...program.commands]) {

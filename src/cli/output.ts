@@ -23,6 +23,7 @@ export type CliEvent =
   | { event: "peer"; peerId: string; fingerprint: string; host: string; port: number; self: boolean }
   | { event: "progress"; bytes: number; total: number; rate: number; peers: number }
   | { event: "done"; path: string; bytes: number; seconds: number; sha256: string }
+  | { event: "stream"; url: string }
   | { event: "error"; code: string; message: string };
 
 /** Some terminals do not say how wide they are. */

@@ -36,6 +36,7 @@ import type { PeerStatus } from "./status";
 import { FolderLock } from "./storage/folderLock";
 import { Library } from "./storage/library";
 import { Verifier } from "./storage/verifier";
+import { Gateway } from "./stream/gateway";
 import type { RemotePeer } from "./swarm/peerConnection";
 import type { KnownPeer } from "./swarm/peerList";
 import { Catalog } from "./tracker/catalog";
@@ -68,6 +69,7 @@ export class RunningPeer implements Engine {
   readonly controls = new Map<Fingerprint, ControlConnection>();
   readonly trackers: TrackerClient[] = [];
   readonly catalog: Catalog;
+  readonly gateway = new Gateway();
   readonly knownSources: KnownSources;
   readonly circle: Circle;
   readonly friendLinks: FriendLinks;
@@ -188,7 +190,7 @@ export class RunningPeer implements Engine {
     this.friendLinks.stop();
     const goodbyes = [...this.trackers.map((tracker) => tracker.stop()), this.finder.stop()];
     for (const control of this.controls.values()) control.close("stopped");
-    await this.uploads.close();
+    await Promise.all([this.uploads.close(), this.gateway.stop()]);
     await Promise.all([...this.runtimes.values()].map((runtime) => runtime.close()));
     await Promise.all([...goodbyes, this.listener?.close(), this.verifier.close()]);
     this.catalog.dispose();

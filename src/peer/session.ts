@@ -41,6 +41,7 @@ import { safeFileName, uniquePath } from "./storage/fileNames";
 import { HashTree } from "./storage/hashTree";
 import type { LibraryEntry } from "./storage/libraryEntry";
 import { checkVideoFile } from "./storage/videoFile";
+import { streamSource } from "./stream/runtimeStream";
 import { torrentFile } from "./torrentFile";
 import { TrackerClient } from "./tracker/trackerClient";
 import { videoDetails } from "./videoDetails";
@@ -376,6 +377,22 @@ export class Session implements PeerService {
   /** Resolves when the download is whole, rejects with its error when it fails or is stopped. */
   async downloadResult(key: string): Promise<DownloadResult> {
     return this.copies.get(key) ?? (await this.runtime(key).result());
+  }
+
+  async openStream(source: string, origin?: string): Promise<{ id: string; key: string; url: string }> {
+    const peer = this.peer();
+    const key = peer.runtimes.has(source) ? source : (await this.download({ source })).key;
+    const runtime = this.runtime(key);
+    const { state } = runtime.entry;
+    if (state === "ready") await runtime.checkFile();
+    else if (!runtime.isDownloading) await this.resume(key);
+    await runtime.wake();
+    if (this.running !== peer) throw notRunning();
+    return { key, ...(await peer.gateway.open(streamSource(peer, key), origin)) };
+  }
+
+  async closeStream(id: string): Promise<void> {
+    this.running?.gateway.close(id);
   }
 
   async link(video: string): Promise<Links> {

@@ -18,6 +18,8 @@ import type { LibraryVideo, VideoState } from "./status";
 import { uniquePath } from "./storage/fileNames";
 import type { LibraryEntry } from "./storage/library";
 import { checkExpected } from "./storage/pieceStore";
+import { streamedVideo } from "./stream/runtimeStream";
+import { VideoStream } from "./stream/videoStream";
 import type { Content } from "./swarm/content";
 import { Download } from "./swarm/download";
 import type { RemotePeer } from "./swarm/peerConnection";
@@ -64,6 +66,8 @@ export class VideoRuntime {
   private closed = false;
   /** A check of what is on disk need not go on. */
   private stopping = false;
+  /** What players read of it. */
+  readonly stream = new VideoStream(streamedVideo(this));
 
   constructor(
     readonly key: string,
@@ -148,6 +152,34 @@ export class VideoRuntime {
   /** What was on disk when somebody last looked while nothing was under way. */
   private dormant: Bitfield | undefined;
 
+  // --- playing ----------------------------------------------------------------------------------------------------------
+
+  /** What is at hand of it; undefined while nobody uses it, and until its shape is known. */
+  data(): { content: Content; have: Bitfield; store: VideoStorage["store"] } | undefined {
+    return this.active?.storage;
+  }
+
+  /** Opens what is on disk, for somebody who is about to read it. Errors: as `stoppedBecause`. */
+  async wake(): Promise<void> {
+    const { state } = this.entry;
+    if (state === "hashing" || state === "optimising") {
+      throw new StreamletError("invalid-argument", "This video is still being prepared: wait a moment.");
+    }
+    await this.activate();
+    const stopped = this.stoppedBecause();
+    if (stopped) throw stopped;
+  }
+
+  /** Why nothing more of it will come by itself; undefined where it is whole or on its way. */
+  stoppedBecause(): StreamletError | undefined {
+    if (this.closed) return new StreamletError("cancelled", "The video was closed.");
+    const { state, error } = this.entry;
+    if (error && (state === "failed" || state === "fileMissing" || state === "fileChanged")) {
+      return new StreamletError(error.code, error.message, error.data ? { data: error.data } : {});
+    }
+    return state === "paused" ? new StreamletError("cancelled", "The download is paused: resume it.") : undefined;
+  }
+
   // --- life -------------------------------------------------------------------------------------------------------------
 
   /** After a start: goes on with what it was doing. */
@@ -161,6 +193,7 @@ export class VideoRuntime {
 
   async close(): Promise<void> {
     this.closed = true;
+    this.stream.close();
     // A file that cannot be closed must not keep the library and the lock from being.
     await this.serialize(() => this.deactivate()).catch(() => undefined);
     this.settle({ error: new StreamletError("cancelled", "The peer has stopped.") });
@@ -171,6 +204,7 @@ export class VideoRuntime {
     this.engine.library.update(this.key, { state, error: info });
     this.engine.changed();
     this.engine.sharingChanged();
+    this.stream.onProgress();
   }
 
   /** Someone comes for this video (the caller has asked `allows`). */
@@ -350,11 +384,14 @@ export class VideoRuntime {
         active.swarm.onPieceDone(piece);
         engine.changed();
       },
+      onBlocks: () => this.stream.onProgress(),
       onComplete: () => void this.finish(),
       ban: (connection, error) => active.swarm.ban(connection, error),
       onFailed: (error) => this.fail(error),
     });
     active.swarm.startDownload(download);
+    this.stream.updateWindows();
+    this.stream.onProgress();
   }
 
   /** The metadata of a provisional video has come: it must say what the record or link said. */
@@ -459,6 +496,7 @@ export class VideoRuntime {
   /** Frees a swarm that nobody uses. */
   async sleepIfIdle(): Promise<void> {
     if (!this.active || this.isDownloading || this.active.swarm.connectionCount > 0) return;
+    if (this.stream.readerCount > 0) return;
     await this.serialize(async () => {
       if (this.active?.swarm.connectionCount === 0 && !this.isDownloading) await this.deactivate();
     });

@@ -130,6 +130,14 @@ export interface PeerService {
   resume(key: string): Promise<void>;
   /** Stops a download or an import and removes what it left. */
   cancel(key: string): Promise<void>;
+  /**
+   * An address on this computer's loopback at which any player can watch it, while it downloads; a video that is not in the
+   * library, or whose download was paused, begins to download. @param source library key, or as `DownloadRequest.source`
+   * @param origin of the page that plays it (CORS). Errors: those of `download`, invalid-argument (still being prepared), file-missing.
+   */
+  openStream(source: string, origin?: string): Promise<{ id: string; key: string; url: string }>;
+  /** Ends it and what is being read of it; the download goes on. Idempotent. */
+  closeStream(id: string): Promise<void>;
   /** @param video key of the library, or id of the network. Errors: unknown-video, invalid-argument (not hashed yet). */
   link(video: string): Promise<{ link: string; magnet: string | null }>;
 

@@ -88,6 +88,11 @@ const engine = {
   pause: z.tuple([key]),
   resume: z.tuple([key]),
   cancel: z.tuple([key]),
+  openStream: z.union([
+    z.tuple([text.min(1)]),
+    z.tuple([text.min(1), text.nullish().transform((origin) => origin ?? undefined)]),
+  ]),
+  closeStream: z.tuple([key]),
   link: z.tuple([key]),
   queryNetwork: z.tuple([
     z.object({

@@ -52,6 +52,7 @@ const EVENT = z.discriminatedUnion("event", [
     seconds: z.number().min(0),
     sha256: hex64,
   }),
+  z.strictObject({ event: z.literal("stream"), url: z.string().regex(/^http:\/\/127\.0\.0\.1:\d+\/[\w-]{22}\//) }),
   z.strictObject({ event: z.literal("error"), code: z.string().regex(/^[a-z-]+$/), message: z.string().min(1) }),
 ]);
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
@@ -202,6 +203,18 @@ describe("a peer that misbehaves", function () {
       const { key } = await bob.session.download({ source: owner.link });
       await until("bob dials", () => owner.sockets.length > 0);
       await honestFinish(bob, key);
+    });
+  }
+
+  for (const [what, script] of Object.entries({ ...violations, ...nuisances })) {
+    it(`that ${what} neither deceives nor stalls a player`, async () => {
+      const owner = await startFake(script);
+      const bob = await startPeer("bob");
+      const { url } = await bob.session.openStream(owner.link);
+      const watched = fetch(url).then((response) => response.arrayBuffer());
+      await until("bob dials", () => owner.sockets.length > 0);
+      await bob.session.connect(`127.0.0.1:${await portOf(alice)}`);
+      assert.ok(Buffer.from(await watched).equals(readFileSync(file)));
     });
   }
 

@@ -1,4 +1,5 @@
-import { BLOCK_BYTES } from "../../wire/constants";
+import * as crypto from "node:crypto";
+import { BLOCK_BYTES, HASH_BYTES } from "../../wire/constants";
 import type { Slot } from "../storage/bufferPool";
 import type { PeerConnection } from "./peerConnection";
 
@@ -34,6 +35,8 @@ export class ActivePiece {
   readonly leavesAskedOf = new Map<PeerConnection, number>();
   readonly leavesRefusedBy = new Set<PeerConnection>();
   private readonly receiving: Receiving[] = [];
+  /** Blocks whose hash was compared with its leaf. */
+  private readonly proven: Uint8Array;
   private nextMissing = 0;
 
   constructor(
@@ -43,6 +46,7 @@ export class ActivePiece {
   ) {
     const blocks = Math.ceil(size / BLOCK_BYTES);
     this.state = new Uint8Array(blocks);
+    this.proven = new Uint8Array(blocks);
     this.senders = new Array(blocks).fill(undefined);
   }
 
@@ -82,6 +86,7 @@ export class ActivePiece {
   reset(blocks: Iterable<number>): void {
     for (const block of blocks) {
       if (this.state[block] === RECEIVED) this.received--;
+      this.proven[block] = 0;
       this.state[block] = MISSING;
       this.senders[block] = undefined;
     }
@@ -114,6 +119,30 @@ export class ActivePiece {
       this.senders[b] = connection;
       this.received++;
     }
+    return true;
+  }
+
+  /**
+   * A copy of what is here and right from `offset` on, at most `maxBytes`; undefined where the first block is not. A block is
+   * compared with its leaf hash when it is first asked for: a player is not to see what nobody vouches for.
+   */
+  provenBytes(offset: number, maxBytes: number): Buffer | undefined {
+    const end = Math.min(offset + maxBytes, this.size);
+    let to = offset;
+    for (let block = Math.floor(offset / BLOCK_BYTES); block * BLOCK_BYTES < end && this.isProven(block); block++) {
+      to = Math.min((block + 1) * BLOCK_BYTES, end);
+    }
+    return to > offset ? Buffer.from(this.slot.bytes.subarray(offset, to)) : undefined;
+  }
+
+  private isProven(block: number): boolean {
+    if (this.proven[block]) return true;
+    if (this.state[block] !== RECEIVED || !this.leaves) return false;
+    const begin = block * BLOCK_BYTES;
+    const bytes = this.slot.bytes.subarray(begin, begin + this.byteLength(block, 1));
+    const leaf = this.leaves.subarray(block * HASH_BYTES, (block + 1) * HASH_BYTES);
+    if (Buffer.compare(crypto.hash("sha256", bytes, "buffer"), leaf) !== 0) return false;
+    this.proven[block] = 1;
     return true;
   }
 

@@ -12,11 +12,12 @@ import type { RateLimiter } from "../net/rateLimiter";
 import type { HashTree } from "../storage/hashTree";
 import type { Verdict, Verifier } from "../storage/verifier";
 import type { PieceProof } from "../storage/verifyProtocol";
+import type { Windows } from "../stream/windows";
 import { ActivePiece, REQUESTED } from "./activePiece";
 import type { Content } from "./content";
 import { HashPicker } from "./hashPicker";
 import type { Hashes, HashRequest, PeerConnection } from "./peerConnection";
-import { inFlightTarget, pickPiece, requestBlocks } from "./piecePicker";
+import { INITIAL_IN_FLIGHT_BYTES, inFlightTarget, pickPiece, requestBlocks } from "./piecePicker";
 
 export interface DownloadHost {
   readonly clock: Clock;
@@ -27,12 +28,16 @@ export interface DownloadHost {
   onComplete(): void;
   /** The peer sent something that is not the video. */
   ban(connection: PeerConnection, error: StreamletError): void;
+  /** Blocks of a piece that somebody waits for (`setWindows`) have come, or what proves them. */
+  onBlocks(): void;
   /** Disk full and the like: the download stops. */
   onFailed(error: unknown): void;
 }
 
 /** Requests without any payload for so long are given to others. */
 const SNUB_MS = 10_000;
+/** A player waits for a block: after so long another peer is asked as well. */
+const LATE_MS = 700;
 /** A block is asked of at most this many peers at once near the end. */
 const ENDGAME_REQUESTS = 2;
 /** Payload nobody asked for (late answers to cancelled requests included) before the peer is taken for a flooder. */
@@ -45,6 +50,8 @@ export class Download {
   private readonly counted = new WeakMap<PeerConnection, Bitfield>();
   private readonly hashes: HashPicker | undefined;
   private cursor: number;
+  private windows: Windows = { critical: [], high: [] };
+  private isCritical: ReadonlySet<number> = new Set();
   private stopped = false;
   private limited: Promise<void> | undefined;
   private readonly aborter = new AbortController();
@@ -66,7 +73,10 @@ export class Download {
       connections: () => host.connections(),
       activePiece: (piece) => this.active.get(piece),
       activePieces: () => this.active.values(),
-      onHashesSettled: (active) => this.maybeVerify(active),
+      onHashesSettled: (active) => {
+        if (this.isCritical.has(active.index)) host.onBlocks();
+        this.maybeVerify(active);
+      },
       onLie: (connection, error) => host.ban(connection, error),
     });
     this.tree = tree;
@@ -80,6 +90,20 @@ export class Download {
   /** Pieces of which blocks are under way, or here and not yet verified. */
   underWay(): Iterable<number> {
     return this.active.keys();
+  }
+
+  /** What players wait for goes first from now on; missing pieces only. */
+  setWindows(windows: Windows): void {
+    const moved = windows.critical.some((piece) => !this.isCritical.has(piece));
+    this.windows = windows;
+    this.isCritical = new Set(windows.critical);
+    if (moved && !this.stopped) this.fillAll();
+  }
+
+  /** See `StreamedVideo.readMemory`: only blocks whose leaf hash says that they are right. */
+  provenBytes(piece: number, offset: number, maxBytes: number): Buffer | undefined {
+    const active = this.active.get(piece);
+    return active && !this.stopped ? active.provenBytes(offset, maxBytes) : undefined;
   }
 
   /** Discards what is in memory; requests under way are cancelled. */
@@ -151,6 +175,7 @@ export class Download {
     // What was cancelled in the middle counts as well: it is where it belongs.
     if (active?.finishReceiving(connection, first, Math.ceil(length / BLOCK_BYTES))) {
       this.cancelElsewhere(connection, piece, begin);
+      if (this.isCritical.has(piece)) this.host.onBlocks();
       if (active.isComplete) this.maybeVerify(active);
     } else if (active && asked && this.askedOf(piece, begin) === 0) {
       // Another length than was asked for: the answer is of no use, and no other will come.
@@ -179,6 +204,10 @@ export class Download {
       for (const active of this.active.values()) if (active.lead === connection) active.lead = undefined;
     }
     this.hashes?.tick();
+    for (const piece of this.windows.critical) {
+      const active = this.active.get(piece);
+      if (active) this.hashes?.askAnother(active);
+    }
     this.fillAll();
   }
 
@@ -228,6 +257,8 @@ export class Download {
     connection: PeerConnection,
     blocks: number,
   ): { active: ActivePiece; first: number; count: number } | undefined {
+    const urgent = this.criticalRun(connection, blocks);
+    if (urgent) return urgent;
     const usable = (active: ActivePiece, own: boolean) =>
       !active.verifying &&
       connection.remote!.get(active.index) &&
@@ -247,7 +278,46 @@ export class Download {
     return connection.inFlight.size === 0 ? this.endgameRun(connection) : undefined;
   }
 
+  /** Players wait: everybody who has such a piece takes a part of it, the most wanted first. */
+  private criticalRun(
+    connection: PeerConnection,
+    blocks: number,
+  ): { active: ActivePiece; first: number; count: number } | undefined {
+    const mostWanted = this.windows.critical.find((piece) => !this.have.get(piece));
+    for (const piece of this.windows.critical) {
+      if (!connection.remote!.get(piece) || this.have.get(piece)) continue;
+      const active = this.active.get(piece) ?? this.start(piece, connection, true);
+      if (!active) return undefined;
+      if (active.verifying || (active.single && active.lead !== undefined && active.lead !== connection)) continue;
+      // While nobody knows how fast the peer is, one block at a time: a player gets none of a request before all of it.
+      const most = connection.down.total < INITIAL_IN_FLIGHT_BYTES ? 1 : blocks;
+      const run = active.nextRun(most) ?? (piece === mostWanted ? this.lateRun(active, connection) : undefined);
+      if (run) return { active, ...run };
+    }
+    return undefined;
+  }
+
+  /** A block that a player waits for and that somebody has been asked for too long is asked of a second one. */
+  private lateRun(active: ActivePiece, idle: PeerConnection): { first: number; count: number } | undefined {
+    if (active.single) return undefined;
+    const now = this.host.clock.now();
+    for (const connection of this.host.connections()) {
+      if (connection === idle || connection.down.rate() > idle.down.rate()) continue;
+      for (const { piece, begin, length, sentAt } of connection.inFlight.values()) {
+        if (piece !== active.index || now - sentAt < LATE_MS || length > idle.maxRequestBytes) continue;
+        const first = begin / BLOCK_BYTES;
+        if (active.state[first] !== REQUESTED || this.askedOf(piece, begin) >= ENDGAME_REQUESTS) continue;
+        return { first, count: Math.ceil(length / BLOCK_BYTES) };
+      }
+    }
+    return undefined;
+  }
+
   private startPiece(connection: PeerConnection): ActivePiece | undefined {
+    const soon = this.windows.high.find(
+      (index) => !this.have.get(index) && !this.active.has(index) && connection.remote!.get(index),
+    );
+    if (soon !== undefined) return this.start(soon, connection, false);
     const piece = pickPiece({
       pieceCount: this.content.pieceCount,
       have: this.have,
@@ -257,14 +327,40 @@ export class Download {
       cursor: this.cursor,
     });
     if (piece < 0) return undefined;
-    const slot = this.verifier.pool.acquire(Math.min(this.content.pieceLength, slotSize(this.content)));
+    const active = this.start(piece, connection, false);
+    if (active) this.cursor = piece;
+    return active;
+  }
+
+  /** Takes a piece into memory; with `urgent` at the cost of one that can wait. */
+  private start(piece: number, connection: PeerConnection, urgent: boolean): ActivePiece | undefined {
+    const size = Math.min(this.content.pieceLength, slotSize(this.content));
+    const { pool } = this.verifier;
+    const slot = pool.acquire(size) ?? (urgent && this.giveUpOne() ? pool.acquire(size) : undefined);
     if (!slot) return undefined;
-    this.cursor = piece;
     const active = new ActivePiece(piece, this.content.pieceSize(piece), slot);
     active.lead = connection;
     this.active.set(piece, active);
     this.guard(() => this.hashes?.ask(active, connection));
     return active;
+  }
+
+  /** Frees the memory of the piece of which least is here, if nobody waits for it. */
+  private giveUpOne(): boolean {
+    let least: ActivePiece | undefined;
+    for (const active of this.active.values()) {
+      if (active.verifying || this.isCritical.has(active.index)) continue;
+      if (!least || active.received < least.received) least = active;
+    }
+    if (!least) return false;
+    for (const connection of this.host.connections()) {
+      for (const { piece, begin } of [...connection.inFlight.values()]) {
+        if (piece === least.index && !connection.closed) connection.cancel(piece, begin);
+      }
+    }
+    least.silenceAll();
+    this.drop(least);
+    return true;
   }
 
   /** Nothing is left that nobody was asked for: an idle peer doubles the oldest request of a slower one. */
@@ -367,6 +463,7 @@ export class Download {
     this.drop(active);
     this.host.onPiece(active.index, verdict.leaves);
     this.have.set(active.index);
+    if (this.isCritical.has(active.index)) this.host.onBlocks();
     if (this.have.isFull) {
       for (const connection of this.host.connections()) connection.setInterested(false);
       return this.host.onComplete();

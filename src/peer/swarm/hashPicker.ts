@@ -13,6 +13,8 @@ import type { Hashes, HashRequest, PeerConnection } from "./peerConnection";
 
 /** Hashes are small: who has not sent them by now is asked no longer. */
 const HASH_TIMEOUT_MS = 8_000;
+/** Several round trips: a player does not wait for the rest of HASH_TIMEOUT_MS. */
+const LATE_HASHES_MS = 700;
 /** A leecher that had no hashes yet may have them now: refusals are forgotten every few seconds. */
 const FORGIVE_TICKS = 5;
 
@@ -66,6 +68,15 @@ export class HashPicker {
   hurry(active: ActivePiece, sender: PeerConnection | undefined): void {
     if (active.leaves || !this.asksLeaves || !sender || active.leavesAskedOf.has(sender)) return;
     if (this.fits(sender, active.leavesRefusedBy, active.index)) this.askLeaves(active, sender);
+  }
+
+  /** A player waits for this piece, and whoever was asked for its leaves takes their time: somebody else is asked as well. */
+  askAnother(active: ActivePiece): void {
+    if (active.leaves || !this.asksLeaves) return;
+    const now = this.host.clock.now();
+    for (const at of active.leavesAskedOf.values()) if (now - at < LATE_HASHES_MS) return;
+    const next = this.choose(new Set([...active.leavesRefusedBy, ...active.leavesAskedOf.keys()]), active.index);
+    if (next) this.askLeaves(active, next);
   }
 
   private askLeaves(active: ActivePiece, connection: PeerConnection): void {

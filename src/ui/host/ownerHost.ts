@@ -90,6 +90,8 @@ const FORWARDED = [
   "pause",
   "resume",
   "cancel",
+  "openStream",
+  "closeStream",
   "link",
   "queryNetwork",
   "queryPeers",
