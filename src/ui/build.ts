@@ -10,6 +10,7 @@ import { downloadsFolder, nativeSettings, readAppearance, readPreferences, readS
 import { ContextUpdater } from "./contextKeys";
 import type { Setting } from "./contributions";
 import { PeerHost } from "./host/peerHost";
+import { Impostors } from "./impostors";
 import { complain, report, warn } from "./notify";
 import { LinkHandler } from "./openLink";
 import { setAppearance } from "./panels/appearance";
@@ -23,6 +24,7 @@ import { chooseFiles, storeDropped, uploadFiles } from "./uploads";
 import { DropController } from "./views/dropController";
 import { NetworkTree } from "./views/networkTree";
 import { PeersTree } from "./views/peersTree";
+import { PersonMarks } from "./views/personMarks";
 import { VideosTree } from "./views/videosTree";
 
 /** What the engine is started with; of other settings it is told while it runs. */
@@ -86,6 +88,7 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
   const statusBar = new StatusBar();
   const contextKeys = new ContextUpdater();
   const refusals = new Refusals(app);
+  const impostors = new Impostors(app, reportError);
   let toldDamage = false;
 
   function show(state: HostState): void {
@@ -113,6 +116,8 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
     statusBar,
     registerCommands(app),
     window.registerUriHandler(new LinkHandler(app)),
+    PersonMarks.register(),
+    app.peers.onDidChangePeers((peers) => host.isOwner && impostors.update(peers)),
     app.network.onDidChangeSearch(() => host.state && show(host.state)),
     workspace.onDidChangeConfiguration((event) => {
       const restart = RESTARTING.some((setting) => event.affectsConfiguration(setting));

@@ -8,6 +8,7 @@ import {
   ThemeColor,
   window,
 } from "vscode";
+import type { Contact, ManualConnection } from "../peer/status";
 import type { HostState } from "../rpc/window";
 import type { Command } from "./contributions";
 import { formatRate } from "./format";
@@ -15,7 +16,9 @@ import { phaseOf } from "./host/snapshots";
 import { explain } from "./messages";
 import { withoutIcons } from "./notify";
 import { networkCondition, refusingTracker, withoutToken } from "./views/conditions";
-import { refusalText } from "./views/descriptions";
+import { addressText, refusalText } from "./views/descriptions";
+import { recognize } from "./views/people";
+import { impostorWarning, nameOf } from "./views/peopleText";
 
 /** Right of VS Code's own items on the left side. */
 const PRIORITY = 10;
@@ -24,7 +27,7 @@ const MAX_LINKS = 3;
 
 export class StatusBar implements Disposable {
   private readonly item: StatusBarItem;
-  private readonly links = new Map<string, StatusBarItem>();
+  private readonly links = new Map<string, Link>();
   private shown = "";
 
   constructor() {
@@ -51,33 +54,69 @@ export class StatusBar implements Disposable {
 
   dispose(): void {
     this.item.dispose();
-    for (const item of this.links.values()) item.dispose();
+    for (const { item } of this.links.values()) item.dispose();
   }
 
-  private updateLinks({ connections }: HostState): void {
+  private updateLinks({ connections, snapshot }: HostState): void {
     const wanted = connections.slice(0, MAX_LINKS);
-    for (const [fingerprint, item] of this.links) {
+    for (const [fingerprint, { item }] of this.links) {
       if (wanted.some((connection) => connection.fingerprint === fingerprint)) continue;
       item.dispose();
       this.links.delete(fingerprint);
     }
-    for (const { fingerprint, peerId, host, port } of wanted) {
-      if (this.links.has(fingerprint)) continue;
-      const item = window.createStatusBarItem(`link.${fingerprint}`, StatusBarAlignment.Left, PRIORITY - 1);
-      item.name = l10n.t("Streamlet: {0}", peerId);
-      item.text = `$(link) ${withoutIcons(peerId)}`;
-      item.tooltip = new MarkdownString().appendText(
-        l10n.t("Connected to {0} at {1}:{2}. Click to disconnect.", peerId, host, port),
-      );
-      item.command = {
-        command: "streamlet.disconnect" satisfies Command,
-        title: l10n.t("Disconnect"),
-        arguments: [fingerprint],
-      };
-      item.show();
-      this.links.set(fingerprint, item);
+    for (const connection of wanted) {
+      const link = this.links.get(connection.fingerprint) ?? this.makeLink(connection);
+      const look = describeLink(connection, snapshot.contacts);
+      const shown = JSON.stringify(look);
+      if (shown === link.shown) continue;
+      link.shown = shown;
+      link.item.text = look.text;
+      link.item.tooltip = new MarkdownString().appendText(look.tooltip);
+      link.item.backgroundColor = look.problem ? new ThemeColor(`statusBarItem.${look.problem}Background`) : undefined;
+      link.item.accessibilityInformation = { label: look.tooltip, role: "button" };
     }
   }
+
+  private makeLink({ fingerprint, peerId }: ManualConnection): Link {
+    const item = window.createStatusBarItem(`link.${fingerprint}`, StatusBarAlignment.Left, PRIORITY - 1);
+    item.name = l10n.t("Streamlet: {0}", withoutIcons(peerId));
+    item.command = {
+      command: "streamlet.disconnect" satisfies Command,
+      title: l10n.t("Disconnect"),
+      arguments: [fingerprint],
+    };
+    item.show();
+    const link = { item, shown: "" };
+    this.links.set(fingerprint, link);
+    return link;
+  }
+}
+
+interface Link {
+  readonly item: StatusBarItem;
+  shown: string;
+}
+
+/** A connection is shown for as long as it is wanted: also while it is lost and dialled again. */
+function describeLink(connection: ManualConnection, contacts: readonly Contact[]): Look {
+  const { host, port, connected } = connection;
+  const name = nameOf(connection);
+  const where = addressText({ host, port });
+  if (!connected) {
+    return {
+      text: `$(debug-disconnect) ${withoutIcons(name)}`,
+      tooltip: l10n.t("The connection to {0} at {1} is lost; trying again. Click to stop.", name, where),
+    };
+  }
+  const tooltip = l10n.t("Connected to {0} at {1}. Click to disconnect.", name, where);
+  if (recognize(contacts, connection) === "impostor") {
+    return {
+      text: `$(warning) ${withoutIcons(name)}`,
+      tooltip: `${impostorWarning(connection)} ${tooltip}`,
+      problem: "warning",
+    };
+  }
+  return { text: `$(link) ${withoutIcons(name)}`, tooltip };
 }
 
 interface Look {

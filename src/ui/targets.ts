@@ -3,11 +3,14 @@
  * (the view's selection) or from the command palette (then a quick pick asks).
  */
 import { type QuickPickItem, window } from "vscode";
-import type { LibraryVideo, NetworkPeer, NetworkVideo } from "../peer/status";
+import type { Contact, LibraryVideo, NetworkPeer, NetworkVideo } from "../peer/status";
 import type { App } from "./app";
 import { inform, withoutIcons } from "./notify";
 import type { DetailsTarget } from "./panels/detailsPanel";
-import { describeNetworkVideo, describePeer, describeVideo } from "./views/descriptions";
+import { describeNetworkVideo, describeVideo } from "./views/descriptions";
+import type { PersonNode } from "./views/peersTree";
+import { type Person, personOfContact, personOfPeer } from "./views/people";
+import { describePerson, nameOf } from "./views/peopleText";
 
 export interface Question<T> {
   /** Which rows it makes sense for. */
@@ -46,16 +49,18 @@ export async function networkTargets(
   return choose(given, selected, app.network.videos, question, items);
 }
 
-export async function peerTarget(
-  app: App,
-  args: unknown[],
-  question: Question<NetworkPeer>,
-): Promise<NetworkPeer | undefined> {
-  const given = nodesOf(args).flatMap((node) => (node.kind === "peer" ? [node.list.value] : []));
-  const byKey = app.peers.peers.filter((peer) => peer.fingerprint === args[0]);
-  const items = (peer: NetworkPeer) => ({ label: peer.peerId, description: describePeer(peer) });
-  const found = given.length > 0 ? given : byKey;
-  return (await choose(found, [], app.peers.peers, { ...question, single: true }, items))[0];
+/** From a row of Peers (whoever it is: friend, user, blocked), a fingerprint, the view's selection, or a quick pick. */
+export async function personTarget(app: App, args: unknown[], question: Question<Person>): Promise<Person | undefined> {
+  const { people } = app.peers;
+  const byKey = people.filter((person) => person.fingerprint === args[0]);
+  const given = args.length > 0 ? personOfRow(args[0]) : undefined;
+  const selected =
+    args.length === 0 && app.peers.view.visible
+      ? app.peers.view.selection.flatMap((row) => personOfRow(row) ?? [])
+      : [];
+  const items = (person: Person) => ({ label: nameOf(person), description: describePerson(person) });
+  const found = given ? [given] : byKey;
+  return (await choose(found, selected, people, { ...question, single: true }, items))[0];
 }
 
 /** One video of the library or of the network, or what both know of the same one. */
@@ -74,8 +79,7 @@ export async function videoTarget(
     library: app.network.libraryVideo(video),
   });
   const ofRow = (row: Row): DetailsTarget[] => {
-    if (row.kind === "video") return [ofLibrary(row.list.value)];
-    return row.kind === "network" ? [ofNetwork(row.list.value)] : [];
+    return row.kind === "video" ? [ofLibrary(row.list.value)] : [ofNetwork(row.list.value)];
   };
   const byKey = library.filter((video) => video.key === args[0]).map(ofLibrary);
   const given = [...byKey, ...nodesOf(args).flatMap(ofRow)];
@@ -97,7 +101,6 @@ export function linkTargets(app: App, args: unknown[]): { video: string; isPubli
   const rows = nodesOf(args);
   if (!rows.some((row) => row.kind === "network" && ownKey(app, row) === undefined)) return [];
   return rows.flatMap((row) => {
-    if (row.kind === "peer") return [];
     const { audience } = row.list.value;
     const key = row.kind === "video" ? row.list.value.key : ownKey(app, row);
     const video = key ?? row.list.value.id;
@@ -105,15 +108,20 @@ export function linkTargets(app: App, args: unknown[]): { video: string; isPubli
   });
 }
 
-/** The structure that all three trees' rows share. */
-type Row =
-  | { kind: "video"; list: { value: LibraryVideo } }
-  | { kind: "network"; list: { value: NetworkVideo } }
-  | { kind: "peer"; list: { value: NetworkPeer } };
+/** The person that a row of the Peers view is about. */
+export function personOfRow(value: unknown): Person | undefined {
+  const { kind, list } = (value ?? {}) as Partial<PersonNode>;
+  if (!list) return undefined;
+  if (kind === "peer") return personOfPeer(list.value as NetworkPeer);
+  return kind === "friend" || kind === "blocked" ? personOfContact(list.value as Contact) : undefined;
+}
+
+/** The structure that rows of videos share. */
+type Row = { kind: "video"; list: { value: LibraryVideo } } | { kind: "network"; list: { value: NetworkVideo } };
 
 function isRow(value: unknown): value is Row {
   const { kind, list } = (value ?? {}) as Partial<Row>;
-  return list !== undefined && (kind === "video" || kind === "network" || kind === "peer");
+  return list !== undefined && (kind === "video" || kind === "network");
 }
 
 /** VS Code passes the row that was clicked, then all selected rows if it is one of them. */

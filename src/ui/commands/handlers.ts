@@ -5,6 +5,7 @@ import type { Command } from "../contributions";
 import { COMMANDS } from "../contributions";
 import { report } from "../notify";
 import { chatCommands } from "./chat";
+import { connectionCommands } from "./connections";
 import { detailsCommands } from "./details";
 import { filtersCommands } from "./filters";
 import { helpCommands } from "./help";
@@ -22,6 +23,7 @@ const HANDLERS: Handlers<Command> = {
   ...networkCommands,
   ...detailsCommands,
   ...filtersCommands,
+  ...connectionCommands,
   ...peopleCommands,
   ...chatCommands,
   ...helpCommands,

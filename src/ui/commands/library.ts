@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { commands, env, l10n, type QuickPickItem, UIKind, Uri, window } from "vscode";
 import type { Audience, LibraryVideo } from "../../peer/status";
 import type { App } from "../app";
+import { tellIfNoFriends } from "../contacts";
 import { confirm, inform } from "../notify";
 import { saveCopy } from "../saveCopy";
 import { libraryTargets, linkTargets } from "../targets";
@@ -72,6 +73,7 @@ async function publish(app: App, args: unknown[]): Promise<void> {
     if (video.origin === "obtained") await app.service.share(video.key, video.audience);
     else if (audience) await app.service.share(video.key, audience);
   }
+  if (audience === "friends") await tellIfNoFriends(app);
 }
 
 async function pickAudience(videos: readonly LibraryVideo[]): Promise<Audience | undefined> {

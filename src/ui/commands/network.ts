@@ -1,16 +1,13 @@
 /** Commands about what others share, and about reaching them. */
 import { l10n, type QuickPickItem, window } from "vscode";
-import { formatFingerprint } from "../../wire/fingerprint";
-import { isFingerprint } from "../../wire/types";
 import { type App, activeProfile } from "../app";
 import { Views } from "../contributions";
-import { confirm, inform, withoutIcons } from "../notify";
+import { inform } from "../notify";
 import { downloadLink } from "../openLink";
 import { editProfile } from "../profiles";
-import { networkTargets, peerTarget } from "../targets";
+import { networkTargets } from "../targets";
 import { startTrackerHere } from "../trackerTerminal";
 import { localTrackerPort } from "../views/conditions";
-import { addressText } from "../views/descriptions";
 import { NETWORK_SORTS, type NetworkSort, sortText } from "../views/networkFilters";
 import type { Handlers } from "./handlers";
 
@@ -22,10 +19,7 @@ type NetworkCommand =
   | "streamlet.clearSearch"
   | "streamlet.sortNetwork"
   | "streamlet.showMore"
-  | "streamlet.startTrackerHere"
-  | "streamlet.connectManually"
-  | "streamlet.connectPeer"
-  | "streamlet.disconnect";
+  | "streamlet.startTrackerHere";
 
 export const networkCommands: Handlers<NetworkCommand> = {
   "streamlet.download": download,
@@ -36,9 +30,6 @@ export const networkCommands: Handlers<NetworkCommand> = {
   "streamlet.sortNetwork": sortNetwork,
   "streamlet.showMore": showMore,
   "streamlet.startTrackerHere": startTracker,
-  "streamlet.connectManually": connectManually,
-  "streamlet.connectPeer": connectPeer,
-  "streamlet.disconnect": disconnect,
 };
 
 async function download(app: App, args: unknown[]): Promise<void> {
@@ -103,7 +94,7 @@ async function sortNetwork(app: App): Promise<void> {
 
 async function showMore(app: App, [view]: unknown[]): Promise<void> {
   if (view === Views.network) app.network.showMore();
-  else if (view === Views.peers) app.peers.showMore();
+  else if (view === "friends" || view === "online" || view === "blocked") app.peers.showMore(view);
   else if (view === "uploaded" || view === "obtained") app.videos.showMore(view);
 }
 
@@ -119,73 +110,4 @@ async function startTracker(app: App): Promise<void> {
       },
     );
   }
-}
-
-async function connectManually(app: App): Promise<void> {
-  const listed = app.peers.peers.filter((peer) => !peer.self && !peer.connected);
-  const typed = l10n.t("$(keyboard) Type an address...");
-  let address: string | undefined;
-  if (listed.length > 0) {
-    const items = [
-      { label: typed, address: undefined },
-      ...listed.map((peer) => ({
-        label: withoutIcons(peer.peerId),
-        description: addressText(peer),
-        address: addressText(peer),
-      })),
-    ];
-    const picked = await window.showQuickPick(items, { placeHolder: l10n.t("Connect to"), matchOnDescription: true });
-    if (!picked) return;
-    address = picked.address;
-  }
-  address ??= await askAddress();
-  if (address) await connectTo(app, address);
-}
-
-function askAddress(): Thenable<string | undefined> {
-  return window.showInputBox({
-    title: l10n.t("Connect Manually"),
-    prompt: l10n.t("Address of the other person: host:port"),
-    placeHolder: "192.168.1.23:5000",
-    ignoreFocusOut: true,
-    validateInput: (text) =>
-      text === "" || /^(\[[0-9a-f:.%]+\]|[^\s:/]+):\d{1,5}$/i.test(text.trim())
-        ? undefined
-        : l10n.t("An address is a host and a port, such as 192.168.1.23:5000 or [fe80::1]:5000."),
-  });
-}
-
-/** Whose key it is can be known only by asking them: the dialog shows it, and closing it disconnects. */
-async function connectTo(app: App, address: string): Promise<void> {
-  const made = await app.service.connect(address.trim());
-  const fingerprint = isFingerprint(made.fingerprint) ? formatFingerprint(made.fingerprint) : made.fingerprint;
-  const keep = await confirm(
-    l10n.t("Stay connected to {0} at {1}?", made.peerId, addressText(made)),
-    l10n.t("Fingerprint:\n{0}\n\nAsk {1} whether it is theirs. Only then it is really {1}.", fingerprint, made.peerId),
-    l10n.t("Stay Connected"),
-  );
-  if (!keep) await app.service.disconnect(made.fingerprint);
-}
-
-async function connectPeer(app: App, args: unknown[]): Promise<void> {
-  const peer = await peerTarget(app, args, {
-    filter: (candidate) => !candidate.self && !candidate.connected,
-    placeHolder: l10n.t("Peer to connect to"),
-    none: l10n.t("Nobody else is online. Use Connect Manually with their address."),
-  });
-  if (peer) await connectTo(app, addressText(peer));
-}
-
-/** From the status bar with a fingerprint, from a row, or from the palette. */
-async function disconnect(app: App, args: unknown[]): Promise<void> {
-  if (typeof args[0] === "string") {
-    await app.service.disconnect(args[0]);
-    return;
-  }
-  const peer = await peerTarget(app, args, {
-    filter: (candidate) => candidate.connected && !candidate.self,
-    placeHolder: l10n.t("Peer to disconnect from"),
-    none: l10n.t("No peer is connected."),
-  });
-  if (peer) await app.service.disconnect(peer.fingerprint);
 }

@@ -1,8 +1,8 @@
 /** What stands beside and in the tooltip of a row. Text of other people goes through `appendText` only. */
 import { l10n, MarkdownString, ThemeColor, ThemeIcon } from "vscode";
-import type { LibraryVideo, NetworkPeer, NetworkVideo, Thumbnail, TrackerStatus, VideoState } from "../../peer/status";
+import type { LibraryVideo, NetworkVideo, Thumbnail, TrackerStatus, VideoState } from "../../peer/status";
 import type { HostState } from "../../rpc/window";
-import { formatFingerprint, shortFingerprint } from "../../wire/fingerprint";
+import { shortFingerprint } from "../../wire/fingerprint";
 import type { Fingerprint } from "../../wire/types";
 import { formatBytes, formatDuration, formatPercent, formatRate } from "../format";
 import { explain } from "../messages";
@@ -88,9 +88,27 @@ export function contextOfVideo(video: LibraryVideo): string {
   ].join(" ");
 }
 
-export function tooltipOfVideo(video: LibraryVideo, picture?: Thumbnail): MarkdownString {
+/** Names beyond this are counted only. */
+const MAX_FRIENDS_NAMED = 10;
+
+/** Who gets a video that is shared, and what that means. */
+function audienceText({ audience, shared }: LibraryVideo, friends: readonly string[]): string | undefined {
+  if (!shared) return undefined;
+  if (audience === "everyone") return l10n.t("everyone on your trackers");
+  if (audience === "public") return l10n.t("everyone, with any BitTorrent client");
+  if (friends.length === 0) return l10n.t("friends only, and you have none yet: add them in the Peers view");
+  const named = friends.slice(0, MAX_FRIENDS_NAMED).join(", ");
+  const rest = friends.length - MAX_FRIENDS_NAMED;
+  return rest > 0
+    ? l10n.t("friends only: {0} and {1} more; nobody else sees or gets it", named, rest)
+    : l10n.t("friends only: {0}; nobody else sees or gets it", named);
+}
+
+/** @param friends names of those whom "Friends" stands for */
+export function tooltipOfVideo(video: LibraryVideo, friends: readonly string[], picture?: Thumbnail): MarkdownString {
   return tooltip(video, picture, [
     [l10n.t("State"), describeVideo(video)],
+    [l10n.t("Shared with"), video.origin === "uploaded" ? audienceText(video, friends) : undefined],
     [l10n.t("Size"), formatBytes(video.size)],
     [l10n.t("Duration"), durationText(video)],
     [l10n.t("Resolution"), resolutionText(video)],
@@ -142,26 +160,6 @@ export function tooltipOfNetworkVideo(video: NetworkVideo, picture?: Thumbnail):
   ]);
 }
 
-export function labelOfPeer(peer: NetworkPeer): string {
-  return peer.self ? l10n.t("{0} (You)", peer.peerId) : peer.peerId;
-}
-
-export function describePeer(peer: NetworkPeer): string {
-  return joined(
-    addressText(peer),
-    shortFingerprint(peer.fingerprint),
-    peer.connected && !peer.self ? l10n.t("connected") : undefined,
-  );
-}
-
-export function tooltipOfPeer(peer: NetworkPeer, now: number): MarkdownString {
-  return tooltip({ title: peer.peerId, description: "" }, undefined, [
-    [l10n.t("Address"), addressText(peer)],
-    [l10n.t("Fingerprint"), formatFingerprint(peer.fingerprint)],
-    [l10n.t("Online for"), peer.onlineSince > 0 ? agoText(now - peer.onlineSince) : undefined],
-  ]);
-}
-
 /** Why a tracker does not serve this profile, and what to do. */
 export function refusalText({ snapshot }: HostState, { address, error }: TrackerStatus): string {
   const shown = withoutToken(address);
@@ -171,14 +169,6 @@ export function refusalText({ snapshot }: HostState, { address, error }: Tracker
 
 export function addressText({ host, port }: { host: string; port: number }): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-function agoText(milliseconds: number): string {
-  const minutes = Math.floor(milliseconds / 60_000);
-  if (minutes < 1) return l10n.t("less than a minute");
-  if (minutes < 60) return l10n.t("{0} min", minutes);
-  const hours = Math.floor(minutes / 60);
-  return hours < 48 ? l10n.t("{0} h {1} min", hours, minutes % 60) : l10n.t("{0} days", Math.floor(hours / 24));
 }
 
 function ownerText(name: string, fingerprint: Fingerprint | "", mine: boolean): string {
@@ -207,7 +197,7 @@ function peersText(count: number): string {
   return count === 1 ? l10n.t("1 peer") : l10n.t("{0} peers", count);
 }
 
-function joined(...parts: (string | undefined)[]): string {
+export function joined(...parts: (string | undefined)[]): string {
   return parts.filter(Boolean).join(SEPARATOR);
 }
 
@@ -217,7 +207,8 @@ const MAX_DESCRIPTION_CHARS = 600;
 /** Pixels; a picture keeps its shape. */
 const PICTURE_WIDTH = 240;
 
-function tooltip(
+/** `title` and `description` are other people's text. */
+export function tooltip(
   { title, description }: { title: string; description: string },
   picture: Thumbnail | undefined,
   rows: [name: string, value: string | undefined][],

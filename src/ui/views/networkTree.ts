@@ -28,7 +28,8 @@ import {
 import { LiveQuery } from "./liveQuery";
 import { filterSummary, type NetworkFilters, type NetworkSort, queryOf } from "./networkFilters";
 import { type ListNode, NodeList } from "./nodeList";
-import { type ActionNode, actionItem, fireChange, moreNode, Pages, setHeader } from "./treeSupport";
+import { Pages } from "./pages";
+import { type ActionNode, actionItem, fireChange, moreNode, setHeader } from "./treeSupport";
 
 export interface NetworkNode {
   readonly kind: "network";

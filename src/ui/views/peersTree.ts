@@ -1,10 +1,9 @@
-/** Peers: everyone online, oneself first, always with Peer ID, address and fingerprint. */
+/** Peers: friends, everyone online (oneself first, always with Peer ID, address and fingerprint), and who is blocked. */
 import {
   type CancellationToken,
   type Disposable,
   EventEmitter,
   l10n,
-  ThemeColor,
   ThemeIcon,
   type TreeDataProvider,
   TreeItem,
@@ -12,145 +11,328 @@ import {
   type TreeView,
   window,
 } from "vscode";
-import type { NetworkPeer, PeersPage } from "../../peer/status";
+import type { Contact, NetworkPeer } from "../../peer/status";
 import type { HostState, WindowService } from "../../rpc/window";
+import type { Command } from "../contributions";
 import { Views } from "../contributions";
 import { phaseOf } from "../host/snapshots";
 import { explain } from "../messages";
-import { describePeer, labelOfPeer, tooltipOfPeer } from "./descriptions";
-import { LiveQuery } from "./liveQuery";
+import { networkCondition, withoutToken } from "./conditions";
+import { LiveList } from "./liveList";
 import { type ListNode, NodeList } from "./nodeList";
-import { type ActionNode, actionItem, fireChange, moreNode, Pages, setHeader } from "./treeSupport";
+import { Pages } from "./pages";
+import { allPeople, blockedRows, type FriendRow, friendRows, type PeerRow, type Person, peerRows } from "./people";
+import * as text from "./peopleText";
+import { markOf } from "./personMarks";
+import { type ActionNode, actionItem, fireChange, moreNode, setHeader } from "./treeSupport";
 
-export interface PeerNode {
-  readonly kind: "peer";
-  readonly list: ListNode<NetworkPeer>;
+/** Also what Show More names. */
+export type PeersSection = "friends" | "online" | "blocked";
+interface SectionNode {
+  readonly kind: "section";
+  readonly section: PeersSection;
 }
-export type PeersTreeNode = PeerNode | ActionNode;
+interface FriendNode {
+  readonly kind: "friend";
+  readonly list: ListNode<FriendRow>;
+}
+interface PeerNode {
+  readonly kind: "peer";
+  readonly list: ListNode<PeerRow>;
+}
+interface BlockedNode {
+  readonly kind: "blocked";
+  readonly list: ListNode<Contact>;
+}
+/** A row of somebody. */
+export type PersonNode = FriendNode | PeerNode | BlockedNode;
+export type PeersTreeNode = SectionNode | PersonNode | ActionNode;
 
-const QUERY_INTERVAL_MS = 500;
+/** "Last seen 3 min ago" may lag so far behind. */
+const CLOCK_INTERVAL_MS = 30_000;
 
 export class PeersTree implements TreeDataProvider<PeersTreeNode>, Disposable {
   readonly view: TreeView<PeersTreeNode>;
   private readonly emitter = new EventEmitter<PeersTreeNode | PeersTreeNode[] | undefined>();
   readonly onDidChangeTreeData = this.emitter.event;
-  private readonly list = new NodeList<NetworkPeer>((peer) => peer.fingerprint);
-  private readonly elements = new WeakMap<ListNode<NetworkPeer>, PeerNode>();
-  private readonly pages = new Pages();
-  private readonly query: LiveQuery<PeersPage>;
-  private total = 0;
+  private readonly peersEmitter = new EventEmitter<readonly NetworkPeer[]>();
+  /** Who is online as far as the open pages show, whenever that changes. */
+  readonly onDidChangePeers = this.peersEmitter.event;
+
+  private readonly sections: Record<PeersSection, SectionNode> = {
+    friends: { kind: "section", section: "friends" },
+    online: { kind: "section", section: "online" },
+    blocked: { kind: "section", section: "blocked" },
+  };
+  private readonly friends = new NodeList<FriendRow>((friend) => friend.fingerprint);
+  private readonly blocked = new NodeList<Contact>((contact) => contact.fingerprint);
+  private readonly online: LiveList<PeerRow, PeerNode>;
+  /** One element object per row, see NodeList. */
+  private readonly elements = new WeakMap<object, PersonNode>();
+  private readonly pages: Record<"friends" | "blocked", Pages> = { friends: new Pages(), blocked: new Pages() };
+  private readonly clock: NodeJS.Timeout;
+  private visible = false;
   private state: HostState | undefined;
-  private profileId: string | undefined;
-  private revision: number | undefined;
+  /** What the hints of an empty section depend on. */
+  private hints = "";
 
   constructor(service: WindowService, onError: (error: unknown) => void) {
-    this.query = new LiveQuery({
-      query: () => service.queryPeers({ limit: this.pages.limit }),
-      onAnswer: (page) => this.show(page),
+    this.online = new LiveList<PeerRow, PeerNode>({
+      keyOf: (peer) => peer.fingerprint,
+      element: (list) => ({ kind: "peer", list }),
+      query: async (limit) => {
+        const { peers, total } = await service.queryPeers({ limit });
+        const values = peerRows(peers, this.state?.connections ?? []);
+        return { values, total: total - (peers.length - values.length) };
+      },
+      onChange: (change) => {
+        fireChange<PeersTreeNode, PeerRow>(this.emitter, change, {
+          parent: this.sections.online,
+          node: (changed) => this.online.elementOf(changed),
+        });
+        this.peersEmitter.fire(this.peers);
+      },
       onError,
-      intervalMs: QUERY_INTERVAL_MS,
     });
     this.view = window.createTreeView(Views.peers, { treeDataProvider: this, showCollapseAll: false });
+    this.clock = setInterval(() => this.updatePeople(), CLOCK_INTERVAL_MS);
   }
 
-  get peers(): NetworkPeer[] {
-    return this.list.nodes.map((node) => node.value);
+  get peers(): PeerRow[] {
+    return this.online.values;
   }
 
-  showMore(): void {
-    this.pages.more();
-    this.query.restart();
+  /** Everybody who is listed, each once, without oneself. */
+  get people(): Person[] {
+    return allPeople(this.peers, this.state?.snapshot.contacts ?? []);
+  }
+
+  showMore(section: PeersSection): void {
+    if (section !== "online") {
+      this.pages[section].more();
+      this.emitter.fire(this.sections[section]);
+    } else this.online.showMore();
+  }
+
+  /** Shows the row of somebody who is online. */
+  async reveal(fingerprint: string): Promise<void> {
+    const node = this.online.nodes.find(({ key }) => key === fingerprint);
+    if (node) await this.view.reveal(this.online.elementOf(node), { select: true, focus: true });
   }
 
   update(state: HostState): void {
     this.state = state;
     const phase = phaseOf(state);
-    if (state.activeId !== this.profileId || (phase !== "running" && phase !== "starting")) {
-      this.profileId = state.activeId;
-      this.query.cancel();
-      this.pages.reset();
-      this.show({ peers: [], total: 0 });
+    const byHand = state.connections.map(({ fingerprint }) => fingerprint);
+    const revision = [state.snapshot.peersRevision, ...byHand].join(" ");
+    this.online.update({ profileId: state.activeId, phase, revision });
+    // While the same profile restarts, the engine knows nothing for a moment: what was shown stays.
+    const keeps = phase === "starting" && this.online.nodes.length > 0;
+    if (!keeps) this.updatePeople();
+    const visible = phase === "running" || keeps;
+    if (visible !== this.visible) {
+      this.visible = visible;
+      this.emitter.fire(undefined);
     }
-    if (phase !== "running") this.revision = undefined;
-    else if (state.snapshot.peersRevision !== this.revision) {
-      this.revision = state.snapshot.peersRevision;
-      this.query.invalidate();
+    const hints = networkCondition(state);
+    if (hints !== this.hints) {
+      this.hints = hints;
+      this.emitter.fire(this.sections.online);
     }
-    this.updateHeader();
+    this.updateHeader(state);
   }
 
   getChildren(element?: PeersTreeNode): PeersTreeNode[] {
-    if (element) return [];
-    const nodes: PeersTreeNode[] = this.list.nodes.map((node) => this.elementOf(node));
-    const rest = this.total - nodes.length;
-    return rest > 0 && nodes.length > 0 ? [...nodes, moreNode(Views.peers, rest)] : nodes;
+    if (!element) {
+      if (!this.visible) return [];
+      const { friends, online, blocked } = this.sections;
+      return this.blocked.nodes.length > 0 ? [friends, online, blocked] : [friends, online];
+    }
+    if (element.kind !== "section") return [];
+    if (element.section === "online") return this.onlineChildren();
+    const { section } = element;
+    const nodes = section === "friends" ? this.friends.nodes : this.blocked.nodes;
+    if (nodes.length === 0) return [noFriendsNode()];
+    const shown = nodes.slice(0, this.pages[section].limit).map((node) => this.elementOf(section, node));
+    const rest = nodes.length - shown.length;
+    return rest > 0 ? [...shown, moreOf(section, rest)] : shown;
   }
 
-  getParent(): undefined {
-    return undefined;
+  getParent(element: PeersTreeNode): PeersTreeNode | undefined {
+    if (element.kind === "peer") return this.sections.online;
+    if (element.kind === "friend") return this.sections.friends;
+    return element.kind === "blocked" ? this.sections.blocked : undefined;
   }
 
   getTreeItem(element: PeersTreeNode): TreeItem {
-    if (element.kind === "action") return actionItem(element);
-    const peer = element.list.value;
-    const item = new TreeItem(labelOfPeer(peer), TreeItemCollapsibleState.None);
-    item.id = `peer/${peer.fingerprint}`;
-    item.description = describePeer(peer);
-    item.iconPath = iconOf(peer);
-    item.contextValue = peer.self ? "peer self" : `peer other ${peer.connected ? "linked" : "unlinked"}`;
-    item.accessibilityInformation = { label: `${item.label}, ${item.description}` };
-    return item;
+    switch (element.kind) {
+      case "action":
+        return actionItem(element);
+      case "section":
+        return this.sectionItem(element);
+      case "peer":
+        return peerItem(element.list.value);
+      case "friend":
+        return friendItem(element.list.value);
+      case "blocked":
+        return blockedItem(element.list.value);
+    }
   }
 
   resolveTreeItem(item: TreeItem, element: PeersTreeNode, _token: CancellationToken): TreeItem {
-    if (element.kind === "peer") item.tooltip = tooltipOfPeer(element.list.value, Date.now());
+    if (element.kind === "peer") item.tooltip = text.tooltipOfPeer(element.list.value);
+    else if (element.kind === "friend") item.tooltip = text.tooltipOfFriend(element.list.value);
+    else if (element.kind === "blocked") item.tooltip = text.tooltipOfBlocked(element.list.value);
     return item;
   }
 
   dispose(): void {
+    clearInterval(this.clock);
     this.view.dispose();
     this.emitter.dispose();
+    this.peersEmitter.dispose();
   }
 
-  private show(page: PeersPage): void {
-    const change = this.list.update([...page.peers].sort(selfFirst));
-    const structure = change.structure || page.total !== this.total;
-    this.total = page.total;
-    fireChange<PeersTreeNode, NetworkPeer>(
+  private updatePeople(): void {
+    const { contacts, chats } = this.state?.snapshot ?? { contacts: [], chats: [] };
+    const circle = { contacts, chats, manual: this.state?.connections ?? [] };
+    const hadBlocked = this.blocked.nodes.length > 0;
+    const onlineBefore = this.friendsOnline;
+    const friends = this.friends.update(friendRows(circle, Date.now()));
+    const blocked = this.blocked.update(blockedRows(contacts));
+    // The heading counts them.
+    const structure = friends.structure || this.friendsOnline !== onlineBefore;
+    fireChange<PeersTreeNode, FriendRow>(
       this.emitter,
-      { ...change, structure },
-      { parent: undefined, node: (changed) => this.elementOf(changed) },
+      { ...friends, structure },
+      { parent: this.sections.friends, node: (changed) => this.elementOf("friends", changed) },
     );
-    this.updateHeader();
+    if (hadBlocked !== this.blocked.nodes.length > 0) this.emitter.fire(undefined);
+    else
+      fireChange<PeersTreeNode, Contact>(this.emitter, blocked, {
+        parent: this.sections.blocked,
+        node: (changed) => this.elementOf("blocked", changed),
+      });
   }
 
-  private elementOf(list: ListNode<NetworkPeer>): PeerNode {
+  private get friendsOnline(): number {
+    return this.friends.nodes.filter((node) => node.value.online).length;
+  }
+
+  private elementOf(section: "friends" | "blocked", list: ListNode<Contact>): PersonNode {
     let element = this.elements.get(list);
     if (!element) {
-      element = { kind: "peer", list };
+      element =
+        section === "friends" ? { kind: "friend", list: list as ListNode<FriendRow> } : { kind: "blocked", list };
       this.elements.set(list, element);
     }
     return element;
   }
 
-  private updateHeader(): void {
-    const { state } = this;
-    if (!state || phaseOf(state) !== "running") return setHeader(this.view, {});
+  private onlineChildren(): PeersTreeNode[] {
+    const { elements, rest, total } = this.online;
+    if (total === undefined) return [hint("asking", l10n.t("Asking who is online..."), "loading~spin")];
+    if (rest > 0) return [...elements, moreOf("online", rest)];
+    if (elements.some(({ list }) => !list.value.self)) return elements;
+    const connect = hint("connect", l10n.t("Connect by address..."), "plug", "streamlet.connectManually");
+    if (!this.state || networkCondition(this.state) !== "noTracker") {
+      return [...elements, hint("alone", l10n.t("Nobody else is online"), "info"), connect];
+    }
+    return [
+      ...elements,
+      hint("tracker", l10n.t("Start a tracker here"), "server-process", "streamlet.startTrackerHere"),
+      hint("edit", l10n.t("Edit the profile's trackers..."), "edit", "streamlet.editProfile"),
+      connect,
+      hint("doctor", l10n.t("Find out what is in the way..."), "pulse", "streamlet.connectionDoctor"),
+    ];
+  }
+
+  private sectionItem({ section }: SectionNode): TreeItem {
+    const label = sectionLabel(section);
+    const collapsed = section === "blocked";
+    const state = collapsed ? TreeItemCollapsibleState.Collapsed : TreeItemCollapsibleState.Expanded;
+    const item = new TreeItem(label, state);
+    item.id = `section/${section}`;
+    item.contextValue = `section ${section}`;
+    if (section === "friends") {
+      const { length } = this.friends.nodes;
+      item.description = length === 0 ? "0" : l10n.t("{0} of {1} online", this.friendsOnline, length);
+    } else item.description = String(section === "online" ? (this.online.total ?? "") : this.blocked.nodes.length);
+    item.accessibilityInformation = { label: item.description ? `${label}, ${item.description}` : label };
+    return item;
+  }
+
+  private updateHeader(state: HostState): void {
+    if (phaseOf(state) !== "running") return setHeader(this.view, {});
     const { peer, unreachable } = state.snapshot;
-    const alone = this.list.nodes.length > 0 && this.list.nodes.every((node) => node.value.self);
+    const where = peer.trackers.map((tracker) => withoutToken(tracker.address)).join(", ");
     if (unreachable)
       setHeader(this.view, { message: explain({ code: "unreachable", message: "", data: { port: peer.port } }) });
-    else if (alone) setHeader(this.view, { message: l10n.t("Nobody else is online.") });
+    else if (networkCondition(state) === "noTracker")
+      setHeader(this.view, { message: l10n.t("No tracker answers at {0}; trying again.", where) });
     else setHeader(this.view, {});
   }
 }
 
-function selfFirst(a: NetworkPeer, b: NetworkPeer): number {
-  if (a.self !== b.self) return a.self ? -1 : 1;
-  return a.peerId.localeCompare(b.peerId) || (a.fingerprint < b.fingerprint ? -1 : 1);
+function sectionLabel(section: PeersSection): string {
+  if (section === "friends") return l10n.t("Friends");
+  return section === "online" ? l10n.t("Connected Users") : l10n.t("Blocked");
 }
 
-function iconOf(peer: NetworkPeer): ThemeIcon {
-  if (peer.self) return new ThemeIcon("account", new ThemeColor("charts.green"));
-  return peer.connected ? new ThemeIcon("link", new ThemeColor("charts.green")) : new ThemeIcon("person");
+function peerItem(peer: PeerRow): TreeItem {
+  const item = new TreeItem(text.labelOfPeer(peer), TreeItemCollapsibleState.None);
+  item.id = `peer/${peer.fingerprint}`;
+  item.description = text.describePeer(peer);
+  item.iconPath = text.iconOfPeer(peer);
+  item.contextValue = text.contextOfPeer(peer);
+  if (peer.impostor) item.resourceUri = markOf(peer.fingerprint, { impostor: true });
+  const warning = peer.impostor ? `${l10n.t("Warning")}: ` : "";
+  item.accessibilityInformation = { label: `${warning}${item.label}, ${item.description}` };
+  return item;
+}
+
+/** Enter and a click open the conversation, as people know it from lists of friends. */
+function friendItem(friend: FriendRow): TreeItem {
+  const item = new TreeItem(text.nameOf(friend), TreeItemCollapsibleState.None);
+  item.id = `friend/${friend.fingerprint}`;
+  item.description = text.describeFriend(friend);
+  item.iconPath = text.iconOfFriend(friend);
+  item.contextValue = text.contextOfFriend(friend);
+  if (friend.unread > 0) item.resourceUri = markOf(friend.fingerprint, { unread: friend.unread });
+  const offline = friend.online ? "" : `${l10n.t("offline")}, `;
+  item.accessibilityInformation = { label: `${item.label}, ${offline}${item.description}` };
+  const command: Command = "streamlet.openChat";
+  item.command = { command, title: l10n.t("Open Chat"), arguments: [friend.fingerprint] };
+  return item;
+}
+
+function blockedItem(contact: Contact): TreeItem {
+  const item = new TreeItem(text.nameOf(contact), TreeItemCollapsibleState.None);
+  item.id = `blocked/${contact.fingerprint}`;
+  item.description = text.describeBlocked(contact);
+  item.iconPath = new ThemeIcon("circle-slash");
+  item.contextValue = "blocked";
+  item.accessibilityInformation = { label: `${item.label}, ${item.description}` };
+  return item;
+}
+
+function hint(id: string, label: string, icon: string, command?: Command): ActionNode {
+  return { kind: "action", id: `peers/${id}`, label, icon, ...(command ? { command: { id: command } } : {}) };
+}
+
+function noFriendsNode(): ActionNode {
+  return hint(
+    "noFriends",
+    l10n.t("No friends yet: add one by contact..."),
+    "person-add",
+    "streamlet.addFriendByContact",
+  );
+}
+
+function moreOf(section: PeersSection, rest: number): ActionNode {
+  return {
+    ...moreNode(Views.peers, rest),
+    id: `${Views.peers}/${section}/more`,
+    command: { id: "streamlet.showMore", argument: section },
+  };
 }

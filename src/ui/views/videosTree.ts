@@ -19,7 +19,10 @@ import { explain } from "../messages";
 import type { Pictures } from "../pictures";
 import { contextOfVideo, describeVideo, iconOfVideo, tooltipOfVideo } from "./descriptions";
 import { type ListNode, NodeList } from "./nodeList";
-import { type ActionNode, actionItem, fireChange, moreNode, Pages, setHeader } from "./treeSupport";
+import { Pages } from "./pages";
+import { friendsOf } from "./people";
+import { nameOf } from "./peopleText";
+import { type ActionNode, actionItem, fireChange, moreNode, setHeader } from "./treeSupport";
 
 type Section = LibraryVideo["origin"];
 interface SectionNode {
@@ -51,6 +54,8 @@ export class VideosTree implements TreeDataProvider<VideosNode>, Disposable {
   /** One element object per row, see NodeList. */
   private readonly elements = new WeakMap<ListNode<LibraryVideo>, VideoNode>();
   private visible = false;
+  /** Names of those whom the audience "Friends" stands for. */
+  private friends: readonly string[] = [];
   private profileId: string | undefined;
 
   constructor(
@@ -72,6 +77,7 @@ export class VideosTree implements TreeDataProvider<VideosNode>, Disposable {
     // While the same profile restarts, the engine knows nothing for a moment: what was shown stays.
     const keeps = phase === "starting" && !switched && this.visible;
     const visible = phase === "running" || keeps;
+    this.friends = friendsOf(state.snapshot.contacts).map(nameOf);
     if (!keeps) this.updateLists(state.snapshot.videos);
     if (visible !== this.visible) {
       this.visible = visible;
@@ -129,7 +135,7 @@ export class VideosTree implements TreeDataProvider<VideosNode>, Disposable {
   async resolveTreeItem(item: TreeItem, element: VideosNode, _token: CancellationToken): Promise<TreeItem> {
     if (element.kind !== "video") return item;
     const picture = await this.pictures.of(element.list.value);
-    item.tooltip = tooltipOfVideo(element.list.value, picture);
+    item.tooltip = tooltipOfVideo(element.list.value, this.friends, picture);
     return item;
   }
 

@@ -91,14 +91,18 @@ describe("the views", () => {
     assert.match(shown.contextValue ?? "", /^network mine owned ready/);
   });
 
-  it("Peers shows oneself first, with address and fingerprint", async () => {
-    const [row] = await until("somebody is listed", () => {
-      const rows = parts.peers.getChildren();
-      return rows.length > 0 && rows;
-    });
-    assert.ok(row);
-    const shown = parts.peers.getTreeItem(row);
+  it("Peers has friends and connected users, oneself first with address and fingerprint", async () => {
+    const { peers } = parts;
+    const [friends, online] = peers.getChildren();
+    assert.ok(friends && online);
+    assert.deepEqual(
+      peers.getChildren(friends).map((row) => peers.getTreeItem(row).command?.command),
+      ["streamlet.addFriendByContact"],
+    );
+    const row = await until("somebody is listed", () => peers.getChildren(online).find(({ kind }) => kind === "peer"));
+    const shown = peers.getTreeItem(row);
     assert.equal(shown.label, "alice (You)");
     assert.match(String(shown.description), /:\d+ · [A-Z2-7]{7}$/);
+    assert.equal(peers.getParent(row), online);
   });
 });
