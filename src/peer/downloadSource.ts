@@ -57,15 +57,20 @@ export interface DownloadSpec {
   trackers: string[];
 }
 
-/** Errors: bad-link, bad-metainfo, multi-file-torrent, file-missing, unknown-video, tracker-unreachable. */
-export async function readDownloadSource(
-  source: string,
-  recordsOf: (id: VideoId) => Promise<VideoRecord[]>,
-): Promise<DownloadSpec> {
+/** Where records come from. */
+export interface RecordSource {
+  /** Asks whoever can be asked. */
+  recordsOf(id: VideoId): Promise<VideoRecord[]>;
+  /** Asks the owner only. Errors: no-sources, unknown-video. */
+  recordsFromOwner(id: VideoId, owner: Fingerprint, hosts: readonly string[]): Promise<VideoRecord[]>;
+}
+
+/** Errors: bad-link, bad-metainfo, multi-file-torrent, file-missing, unknown-video, no-sources, tracker-unreachable. */
+export async function readDownloadSource(source: string, records: RecordSource): Promise<DownloadSpec> {
   const text = source.trim();
-  if (isVideoId(text.toLowerCase())) return fromId(text.toLowerCase() as VideoId, recordsOf);
-  if (/^magnet:/i.test(text)) return fromMagnet(text, recordsOf);
-  if (/^[a-z][a-z0-9+.-]*:\/\/streamlet\.streamlet\//i.test(text)) return fromLink(text, recordsOf);
+  if (isVideoId(text.toLowerCase())) return fromId(text.toLowerCase() as VideoId, records);
+  if (/^magnet:/i.test(text)) return fromMagnet(text, records);
+  if (/^[a-z][a-z0-9+.-]*:\/\/streamlet\.streamlet\//i.test(text)) return fromLink(text, records);
   if (/\.torrent$/i.test(text)) return fromTorrentFile(text);
   throw new StreamletError(
     "bad-link",
@@ -73,8 +78,8 @@ export async function readDownloadSource(
   );
 }
 
-async function fromId(id: VideoId, recordsOf: (id: VideoId) => Promise<VideoRecord[]>): Promise<DownloadSpec> {
-  const record = newest(await recordsOf(id));
+async function fromId(id: VideoId, records: RecordSource): Promise<DownloadSpec> {
+  const record = newest(await records.recordsOf(id));
   if (!record) {
     throw new StreamletError(
       "unknown-video",
@@ -108,12 +113,14 @@ function fromRecord(record: VideoRecord): DownloadSpec {
   };
 }
 
-async function fromLink(text: string, recordsOf: (id: VideoId) => Promise<VideoRecord[]>): Promise<DownloadSpec> {
+async function fromLink(text: string, records: RecordSource): Promise<DownloadSpec> {
   const link = parseLink(text);
-  // A link suffices by itself; a record adds title and owner's name where somebody has it.
-  const record = newest(
-    (await recordsOf(link.id).catch(() => [])).filter((r) => !link.owner || r.owner === link.owner),
-  );
+  // A link suffices by itself, unless leave is needed; a record adds title and owner's name where somebody has it.
+  const known =
+    link.friendsOnly && link.owner
+      ? await records.recordsFromOwner(link.id, link.owner, link.hosts)
+      : await records.recordsOf(link.id).catch(() => []);
+  const record = newest(known.filter((r) => !link.owner || r.owner === link.owner));
   const base: DownloadSpec = record
     ? fromRecord(record)
     : {
@@ -124,7 +131,7 @@ async function fromLink(text: string, recordsOf: (id: VideoId) => Promise<VideoR
         size: link.length ?? 0,
         ...(link.pieceLength ? { pieceLength: link.pieceLength } : {}),
         ...(link.piecesRoot ? { piecesRoot: link.piecesRoot } : {}),
-        audience: "everyone",
+        audience: link.friendsOnly ? "friends" : "everyone",
         owner: "",
         ownerFingerprint: link.owner ?? "",
         sequence: 0,
@@ -134,9 +141,9 @@ async function fromLink(text: string, recordsOf: (id: VideoId) => Promise<VideoR
   return { ...base, peers: link.hosts, trackers: link.trackers };
 }
 
-async function fromMagnet(text: string, recordsOf: (id: VideoId) => Promise<VideoRecord[]>): Promise<DownloadSpec> {
+async function fromMagnet(text: string, records: RecordSource): Promise<DownloadSpec> {
   const magnet = parseMagnet(text);
-  const record = magnet.id ? newest(await recordsOf(magnet.id).catch(() => [])) : undefined;
+  const record = magnet.id ? newest(await records.recordsOf(magnet.id).catch(() => [])) : undefined;
   if (record) return { ...fromRecord(record), peers: magnet.peers };
   const name = magnet.name ?? provisionalName(magnet.id ?? magnet.v1 ?? "");
   return {
@@ -183,8 +190,11 @@ async function fromTorrentFile(path: string): Promise<DownloadSpec> {
   };
 }
 
+/** One for friends goes before others: whoever else claims the same video must not make us speak of it to everybody. */
 function newest(records: readonly VideoRecord[]): VideoRecord | undefined {
-  return records.reduce<VideoRecord | undefined>((a, b) => (a && a.sequence >= b.sequence ? a : b), undefined);
+  const forFriends = records.filter(({ audience }) => audience === "friends");
+  const candidates = forFriends.length > 0 ? forFriends : records;
+  return candidates.reduce<VideoRecord | undefined>((a, b) => (a && a.sequence >= b.sequence ? a : b), undefined);
 }
 
 /** Where obtained videos go unless it is said otherwise. */

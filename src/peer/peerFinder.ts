@@ -43,7 +43,8 @@ export class PeerFinder {
       }),
     );
     const hash = entry.id ?? entry.v1;
-    if (!hash) return;
+    // No tracker hears of a video for friends.
+    if (!hash || entry.audience === "friends") return;
     const guests = (entry.trackers ?? []).flatMap((address) => this.guest(address) ?? []);
     for (const tracker of [...this.host.trackers, ...guests]) {
       tracker.sources(hash).then(
@@ -70,8 +71,8 @@ export class PeerFinder {
   }
 
   requestCallbacks(runtime: VideoRuntime, peers: Fingerprint[]): void {
-    const { id } = runtime.entry;
-    if (!id) return;
+    const { id, audience } = runtime.entry;
+    if (!id || audience === "friends") return;
     for (const peer of peers) {
       const key = `${id}:${peer}`;
       const now = this.host.clock.now();

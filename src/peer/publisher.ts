@@ -37,13 +37,16 @@ export class Publisher {
     const want: VideoId[] = [];
     for (const runtime of this.runtimes()) {
       const { entry } = runtime;
-      if (!entry.id || entry.audience === "friends") continue;
-      if (runtime.isDownloading) want.push(entry.id);
-      if (entry.shared && (runtime.isSeeding || (runtime.isDownloading && runtime.bytesDone > 0))) have.push(entry.id);
+      if (!entry.id) continue;
+      // A tracker never hears of a video for friends.
+      const secret = entry.audience === "friends";
+      const holds = runtime.isSeeding || (runtime.isDownloading && runtime.bytesDone > 0);
+      if (!secret && runtime.isDownloading) want.push(entry.id);
+      if (!secret && entry.shared && holds) have.push(entry.id);
       if (entry.origin !== "uploaded" || !runtime.isSeeding) continue;
       const current = this.currentRecord(entry);
       if (!current) continue;
-      published.push({ id: entry.id, record: current.bytes });
+      if (!secret) published.push({ id: entry.id, record: current.bytes });
       own.push({ record: current.record, receivedAt: entry.addedAt });
     }
     for (const key of this.signed.keys()) if (!this.engine.library.get(key)) this.signed.delete(key);
@@ -58,13 +61,13 @@ export class Publisher {
     }
   }
 
-  /** For connected peers who browse what is shared here. */
+  /** For connected peers who browse what is shared here: those for friends are for the caller to keep from others. */
   shared(): { bytes: Uint8Array; record: VideoRecord }[] {
     return [...this.runtimes()].flatMap((runtime) => {
       const { entry } = runtime;
-      if (!runtime.isSeeding || entry.audience === "friends" || !entry.record) return [];
+      if (!runtime.isSeeding || !entry.record) return [];
       const known = this.signed.get(entry.key);
-      return known?.text === entry.record ? [known] : [];
+      return known?.text === entry.record && known.record.audience === entry.audience ? [known] : [];
     });
   }
 
@@ -78,6 +81,7 @@ export class Publisher {
     if (!entry.id || !entry.record || entry.origin !== "uploaded") return;
     const last = this.known(entry, this.engine.wallClock())?.record;
     if (!last) return; // it has expired: nobody lists it any more
+    if (last.audience === "friends") return; // nobody but friends was told of it, and they ask again
     // With the words that were signed before: newer ones may be such that they cannot be.
     const { title, description } = last;
     const record = this.sign({ ...entry, title, description }, true, last.expires);

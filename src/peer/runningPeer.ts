@@ -1,6 +1,5 @@
 /** A peer that runs: everything between `start` and `stop`. It only wires; what happens is decided by the parts. */
 import { randomBytes } from "node:crypto";
-import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { PeerConfig } from "../rpc/peerService";
 import { WIRE_PEER_ID_BYTES, WIRE_PEER_ID_PREFIX } from "../wire/constants";
@@ -23,7 +22,6 @@ import {
 import { IncomingLog } from "./net/incomingLog";
 import { Listener, type RemoteIdentity } from "./net/listener";
 import { dialPlain, dialTls } from "./net/tlsTransport";
-import { readHandshake } from "./net/wireHandshake";
 import { PeerFinder } from "./peerFinder";
 import { PeerLimits } from "./peerLimits";
 import { Publisher } from "./publisher";
@@ -32,17 +30,19 @@ import { ChatStore } from "./social/chatStore";
 import { Circle } from "./social/circle";
 import { Contacts, type People } from "./social/contacts";
 import { FriendLinks } from "./social/friendLinks";
+import { GrantKeeper } from "./social/grantKeeper";
+import { GrantIssuer, HeldGrants } from "./social/grants";
 import type { PeerStatus } from "./status";
 import { FolderLock } from "./storage/folderLock";
 import { Library } from "./storage/library";
 import { Verifier } from "./storage/verifier";
 import { Gateway } from "./stream/gateway";
-import type { RemotePeer } from "./swarm/peerConnection";
 import type { KnownPeer } from "./swarm/peerList";
 import { Catalog } from "./tracker/catalog";
 import { TrackerClient } from "./tracker/trackerClient";
 import { Uploads } from "./uploads";
 import { VideoRuntime } from "./videoRuntime";
+import { WireDoor } from "./wireDoor";
 
 /** Records are renewed at half their life; looking once in ten minutes is soon enough, and missing files are noticed. */
 const HOUSEKEEPING_MS = 10 * 60_000;
@@ -72,12 +72,16 @@ export class RunningPeer implements Engine {
   readonly gateway = new Gateway();
   readonly knownSources: KnownSources;
   readonly circle: Circle;
+  readonly grants: HeldGrants;
+  readonly grantKeeper: GrantKeeper;
+  private readonly grantIssuer: GrantIssuer;
   readonly friendLinks: FriendLinks;
   readonly uploads: Uploads;
   readonly manual: ManualPeers;
   /** Since the start. */
   readonly incoming = new IncomingLog((host) => LOOPBACK.test(host) || this.addresses().includes(host));
   readonly chat: Chat;
+  private readonly door = new WireDoor({ find: (hash) => this.findByHash(hash), wallClock: () => this.wallClock() });
   private readonly publisher: Publisher;
   private readonly finder: PeerFinder;
   private readonly timers: (() => void)[] = [];
@@ -114,8 +118,17 @@ export class RunningPeer implements Engine {
       onPeopleChanged: (fingerprint) => this.onPeopleChanged(fingerprint),
     });
     contacts.onDidChange(() => this.changed());
+    this.grantIssuer = new GrantIssuer(identity, () => this.wallClock());
+    this.grants = new HeldGrants(
+      identity.fingerprint,
+      () => this.wallClock(),
+      (held) => this.grantKeeper.onGrant(held),
+    );
     this.catalog = new Catalog({
       people: contacts,
+      grants: this.grants,
+      onRecord: (record) => this.grantKeeper.onRecord(record),
+      isSecret: (id) => library.findById(id)?.audience === "friends",
       self: {
         peerId: config.peerId,
         fingerprint: identity.fingerprint,
@@ -125,6 +138,20 @@ export class RunningPeer implements Engine {
       libraryKeyOf: (id) => library.findById(id)?.key,
     });
     this.knownSources = new KnownSources(this.clock, this.trackers);
+    this.grantKeeper = new GrantKeeper({
+      clock: this.clock,
+      wallClock: () => this.wallClock(),
+      self: identity.fingerprint,
+      library,
+      grants: this.grants,
+      catalog: this.catalog,
+      controls: () => this.controls.values(),
+      runtime: (key) => this.runtimes.get(key),
+      dial: (address, expected) => this.dialControl(address, expected),
+      locate: (fingerprint) => this.friendLinks.locate(fingerprint),
+      sharingChanged: () => this.sharingChanged(),
+    });
+    this.grantKeeper.open();
     this.publisher = new Publisher(this, this.catalog, this.trackers, () => this.runtimes.values());
     this.finder = new PeerFinder({
       clock: this.clock,
@@ -188,6 +215,7 @@ export class RunningPeer implements Engine {
     this.limits.swarms.close();
     this.sharingTimer?.();
     this.friendLinks.stop();
+    this.grantKeeper.stop();
     const goodbyes = [...this.trackers.map((tracker) => tracker.stop()), this.finder.stop()];
     for (const control of this.controls.values()) control.close("stopped");
     await Promise.all([this.uploads.close(), this.gateway.stop()]);
@@ -333,11 +361,11 @@ export class RunningPeer implements Engine {
       ...(config.host ? { host: config.host } : {}),
       onWire: (socket, remote) => {
         this.incoming.note(remote);
-        void this.acceptWire(socket, { ...remote, transport: "tls", incoming: true });
+        void this.door.accept(socket, { ...remote, transport: "tls", incoming: true });
       },
       onPlain: (socket, remote) => {
         this.incoming.note(remote);
-        void this.acceptWire(socket, { ...remote, fingerprint: undefined, transport: "plain", incoming: true });
+        void this.door.accept(socket, { ...remote, fingerprint: undefined, transport: "plain", incoming: true });
       },
       onControl: (socket, remote) => {
         this.incoming.note(remote);
@@ -362,7 +390,9 @@ export class RunningPeer implements Engine {
       client.onDidRefuse((id, error) => this.onRefused(id, error));
       client.onDidRequestCallback(({ id, fingerprint, host, port }) => {
         const runtime = this.findByHash(id);
-        if (runtime?.allows({ transport: "tls", fingerprint }) && port > 0) {
+        // Who may have a video for friends asks for it without a tracker.
+        if (!runtime || runtime.admission.isRestricted) return;
+        if (runtime.admission.allows({ transport: "tls", fingerprint }, undefined) && port > 0) {
           void runtime.callBack({ fingerprint, host, port, transport: "tls" }).catch(() => undefined);
         }
       });
@@ -421,23 +451,12 @@ export class RunningPeer implements Engine {
   }
 
   private findByHash(hash: string): VideoRuntime | undefined {
+    if (this.stopped) return undefined;
     for (const runtime of this.runtimes.values()) {
       const { id, v1 } = runtime.entry;
       if (id?.startsWith(hash) || v1 === hash) return runtime;
     }
     return undefined;
-  }
-
-  /** The same silence for a video that one may not have and one that does not exist. */
-  private async acceptWire(socket: Socket, remote: RemotePeer): Promise<void> {
-    try {
-      const handshake = await readHandshake(socket);
-      const runtime = this.findByHash(Buffer.from(handshake.infoHash20).toString("hex"));
-      if (this.stopped || !runtime?.allows(remote)) socket.destroy();
-      else await runtime.accept(socket, remote, handshake);
-    } catch {
-      socket.destroy();
-    }
   }
 
   /** A blocked person learns nothing, not even that they are blocked: closed before the hello. */
@@ -454,7 +473,7 @@ export class RunningPeer implements Engine {
       identity: this.identity,
       control: {
         hello: () => ({ peerId: this.peerId, port: this.port }),
-        catalog: (query) => this.answerCatalog(query),
+        catalog: (query, requester) => this.answerCatalog(query, requester),
         chat: (message, link) => this.chat.onMessage(message, link),
       },
     };
@@ -490,6 +509,7 @@ export class RunningPeer implements Engine {
     this.controls.set(fingerprint, control);
     const remove = this.catalog.addPeer(control);
     this.circle.noteConnected(control);
+    this.grantKeeper.onOpened(control);
     control.onDidClose((reason) => {
       remove();
       if (this.controls.get(fingerprint) === control) {
@@ -519,15 +539,24 @@ export class RunningPeer implements Engine {
     this.changed();
   }
 
-  private answerCatalog(query: CatalogQuery): CatalogAnswer {
+  /** Friends get the records of what is for friends, each with a grant; others neither. */
+  private answerCatalog(query: CatalogQuery, requester: Fingerprint): CatalogAnswer {
     const words = queryWords(query.text ?? "");
-    const matching = this.publisher.shared().flatMap(({ bytes, record }) => {
-      if (query.owner && record.owner !== query.owner) return [];
-      return matchesWords(haystackOf(record), words) ? [bytes] : [];
+    const isFriend = this.contacts.isFriend(requester);
+    const matching = this.publisher.shared().filter(({ record }) => {
+      if (record.audience === "friends" && !isFriend) return false;
+      return (!query.owner || record.owner === query.owner) && matchesWords(haystackOf(record), words);
     });
     const from = query.cursor ? Number.parseInt(query.cursor, 10) || 0 : 0;
-    const records = matching.slice(from, from + query.limit);
-    const next = from + records.length;
-    return { records, total: matching.length, ...(next < matching.length ? { cursor: String(next) } : {}) };
+    const page = matching.slice(from, from + query.limit);
+    const next = from + page.length;
+    return {
+      records: page.map(({ bytes }) => bytes),
+      grants: page.flatMap(({ record: { audience, id } }) =>
+        audience === "friends" ? [this.grantIssuer.grantFor(id, requester)] : [],
+      ),
+      total: matching.length,
+      ...(next < matching.length ? { cursor: String(next) } : {}),
+    };
   }
 }

@@ -238,7 +238,12 @@ export class Session implements PeerService {
 
   async download(request: DownloadRequest): Promise<{ key: string }> {
     const peer = this.peer();
-    const spec = await readDownloadSource(request.source, (id) => peer.catalog.recordsOf(id));
+    const spec = await readDownloadSource(request.source, {
+      recordsOf: (id) => peer.catalog.recordsOf(id),
+      // What is in the library goes on without its owner.
+      recordsFromOwner: async (id, owner, hosts) =>
+        peer.library.findById(id) ? [] : peer.grantKeeper.recordsFromOwner(id, owner, hosts),
+    });
     const known = peer.library.entries().find((e) => (spec.id && e.id === spec.id) || (!spec.id && e.v1 === spec.v1));
     if (known) return this.downloadAgain(known.key, { ...spec, fileName: known.fileName }, request);
     const path = await this.destinationOf(spec, request);
@@ -257,6 +262,7 @@ export class Session implements PeerService {
       partPath: `${path}.part`,
       size: spec.size,
       audience: spec.audience,
+      ...grantFor(peer, spec),
       shared: true,
       state: "downloading",
       owner: spec.owner,
@@ -551,6 +557,12 @@ export class Session implements PeerService {
     this.turning = next.catch(() => undefined);
     return next;
   }
+}
+
+/** Our leave to have a video for friends, as the library keeps it. */
+function grantFor({ grants }: RunningPeer, { audience, id, ownerFingerprint }: DownloadSpec): { grant?: string } {
+  const held = audience === "friends" && id && ownerFingerprint ? grants.get(ownerFingerprint, id) : undefined;
+  return held ? { grant: Buffer.from(held.bytes).toString("base64") } : {};
 }
 
 function notRunning(): StreamletError {

@@ -5,7 +5,7 @@ import { isVideoId } from "../wire/types";
 import type { KnownSource } from "./knownSources";
 import { formatHostPort } from "./net/addresses";
 import type { RunningPeer } from "./runningPeer";
-import type { VideoDetails, VideoSource } from "./status";
+import type { Audience, VideoDetails, VideoSource } from "./status";
 import type { LibraryEntry } from "./storage/library";
 import type { PeerConnection } from "./swarm/peerConnection";
 import { type Pieces, pieceMap } from "./swarm/pieceMap";
@@ -25,7 +25,7 @@ async function detailsOfEntry(peer: RunningPeer, entry: LibraryEntry): Promise<V
   const { id, v1, piecesRoot, pieceLength, size } = entry;
   const runtime = peer.runtimes.get(entry.key);
   const hash = id ?? v1;
-  const [pieces, known] = await Promise.all([runtime?.pieces(), hash ? knownSources(peer, hash) : []]);
+  const [pieces, known] = await Promise.all([runtime?.pieces(), hash ? knownSources(peer, hash, entry.audience) : []]);
   return {
     ...(id ? { id } : {}),
     ...(piecesRoot ? { piecesRoot } : {}),
@@ -43,7 +43,7 @@ async function detailsOfRecord(peer: RunningPeer, id: VideoId): Promise<VideoDet
   const records = await peer.catalog.recordsOf(id);
   const [record] = records;
   if (!record) return undefined;
-  const known = await knownSources(peer, id);
+  const known = await knownSources(peer, id, record.audience);
   // Without any tracker it is the connected owner who offers it.
   for (const { owner } of records) {
     const control = peer.controls.get(owner);
@@ -59,7 +59,9 @@ async function detailsOfRecord(peer: RunningPeer, id: VideoId): Promise<VideoDet
   };
 }
 
-async function knownSources(peer: RunningPeer, hash: string): Promise<KnownSource[]> {
+/** No tracker hears of a video for friends. */
+async function knownSources(peer: RunningPeer, hash: string, audience: Audience): Promise<KnownSource[]> {
+  if (audience === "friends") return [];
   const known = await peer.knownSources.of(hash);
   return known.filter(({ fingerprint }) => !fingerprint || !peer.contacts.isBlocked(fingerprint));
 }

@@ -34,7 +34,9 @@ export async function linksOf(peer: RunningPeer, video: string): Promise<Links> 
   const found = linkedEntry(peer, video) ?? (isVideoId(video) ? await linkedRecord(peer, video) : undefined);
   if (!found) throw new StreamletError("unknown-video", "This video is not in the library any more.");
   const { trackers } = peer.config;
-  const link = formatLink({ ...found, trackers });
+  // Who opens a link to a video for friends asks its owner: no tracker hears of it.
+  const friendsOnly = found.audience === "friends";
+  const link = formatLink({ ...found, friendsOnly, trackers: friendsOnly ? [] : trackers });
   if (found.audience !== "public") return { link, magnet: null };
   const { id, v1, fileName, length, hosts } = found;
   const magnet = formatMagnet({

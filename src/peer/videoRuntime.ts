@@ -11,9 +11,11 @@ import { toHex } from "../wire/bytes";
 import { StreamletError, toErrorInfo } from "../wire/errors";
 import type { Handshake } from "../wire/handshake";
 import { parseInfo } from "../wire/metainfo";
+import type { Grant } from "../wire/records";
 import { downloadName, provisionalName } from "./downloadSource";
 import type { Engine } from "./engine";
 import { MAX_CONNECTIONS_PER_VIDEO } from "./limits";
+import { Admission } from "./social/admission";
 import type { LibraryVideo, VideoState } from "./status";
 import { uniquePath } from "./storage/fileNames";
 import type { LibraryEntry } from "./storage/library";
@@ -69,10 +71,18 @@ export class VideoRuntime {
   /** What players read of it. */
   readonly stream = new VideoStream(streamedVideo(this));
 
+  readonly admission: Admission;
+
   constructor(
     readonly key: string,
     private readonly engine: Engine,
-  ) {}
+  ) {
+    this.admission = new Admission(
+      engine,
+      () => this.entry,
+      () => this.isSeeding || this.isDownloading,
+    );
+  }
 
   get entry(): LibraryEntry {
     const entry = this.engine.library.get(this.key);
@@ -88,14 +98,6 @@ export class VideoRuntime {
   }
   get swarm(): Swarm | undefined {
     return this.active?.swarm;
-  }
-
-  /** May this remote have the video? Friends' videos wait for grants: nobody is let in. */
-  allows(remote: Pick<RemotePeer, "transport" | "fingerprint">): boolean {
-    const { audience } = this.entry;
-    if (!this.isSeeding && !this.isDownloading) return false;
-    if (remote.fingerprint && this.engine.people.isBlocked(remote.fingerprint)) return false;
-    return audience === "public" || (audience === "everyone" && remote.transport === "tls");
   }
 
   status(): LibraryVideo {
@@ -207,11 +209,11 @@ export class VideoRuntime {
     this.stream.onProgress();
   }
 
-  /** Someone comes for this video (the caller has asked `allows`). */
-  async accept(socket: Duplex, remote: RemotePeer, handshake: Handshake): Promise<void> {
+  /** Someone comes for this video, who may have it, with the grant that says so where it takes one. */
+  async accept(socket: Duplex, remote: RemotePeer, handshake: Handshake, grant?: Grant): Promise<void> {
     await this.activate();
     const swarm = this.active?.swarm;
-    if (swarm && !this.closed) swarm.accept(socket, remote, handshake);
+    if (swarm && !this.closed && this.admission.allows(remote, grant)) swarm.accept(socket, remote, handshake, grant);
     else socket.destroy();
   }
 
@@ -221,8 +223,9 @@ export class VideoRuntime {
   }
 
   addPeers(peers: KnownPeer[]): void {
-    if (peers.length === 0 || !this.isDownloading) return;
-    this.active?.swarm.addPeers(peers);
+    if (!this.isDownloading) return;
+    const wanted = peers.filter((peer) => this.admission.mayDial(peer));
+    if (wanted.length > 0) this.active?.swarm.addPeers(wanted);
   }
 
   // --- downloading ------------------------------------------------------------------------------------------------------
@@ -332,6 +335,7 @@ export class VideoRuntime {
       uploadLimiter: engine.uploadLimiter,
       maxConnections: MAX_CONNECTIONS_PER_VIDEO,
       group: engine.swarms,
+      admission: this.admission,
       listenPort: () => engine.listenPort(),
       dial: (peer, onread, signal) => {
         this.firstDialAt ??= engine.clock.now();
@@ -362,7 +366,7 @@ export class VideoRuntime {
   }
 
   private get serves(): boolean {
-    return this.entry.shared && this.entry.audience !== "friends";
+    return this.entry.shared;
   }
 
   private beginTransfer(active: Active): void {
@@ -485,12 +489,20 @@ export class VideoRuntime {
 
   // --- sharing ----------------------------------------------------------------------------------------------------------
 
-  /** Audience or sharing has changed: takes effect on open connections at once. */
+  /** Audience, sharing, a friendship or a block has changed: takes effect on open connections at once. */
   onSharingChanged(): void {
     const swarm = this.active?.swarm;
     if (!swarm) return;
-    swarm.dropUnless((remote) => this.allows(remote));
+    swarm.review();
     swarm.setSource(this.serves ? this.active?.storage?.store : undefined);
+  }
+
+  /** Leave to have it has come, or was renewed: whoever turned us away may not do so again. */
+  onGranted(): void {
+    this.onSharingChanged();
+    if (!this.isDownloading) return;
+    this.active?.swarm.peers.retryNow();
+    this.engine.findPeers(this);
   }
 
   /** Frees a swarm that nobody uses. */

@@ -76,8 +76,12 @@ const SENTENCES: Record<ErrorCode, Sentence> = {
   "rate-limited": () => l10n.t("Too many requests for the moment; Streamlet slows down and goes on by itself."),
   "too-many": asTold,
 
-  "unknown-video": () =>
-    l10n.t("Nobody offers this video now. Its owner may be offline, or may have stopped sharing it."),
+  "unknown-video": ({ friends }) =>
+    friends
+      ? l10n.t(
+          "This video is for friends of its owner, and is not offered to you. Ask its owner to add you as a friend.",
+        )
+      : l10n.t("Nobody offers this video now. Its owner may be offline, or may have stopped sharing it."),
   "not-a-video": ({ path }) => l10n.t("{0} is not a video, although its name says so.", fileName(path)),
   "unsupported-format": ({ path }) =>
     l10n.t("{0} cannot be shared: Streamlet takes MP4, M4V, MOV, MKV, WebM, AVI and FLV.", fileName(path)),
@@ -105,7 +109,10 @@ const SENTENCES: Record<ErrorCode, Sentence> = {
   "edit-conflict": () =>
     l10n.t("The video was changed in another window meanwhile. Look at what is there now, then save again."),
   "write-failed": asTold,
-  "no-sources": () => l10n.t("Nobody who has this video is online. The download goes on as soon as somebody is."),
+  "no-sources": ({ friends }) =>
+    friends
+      ? l10n.t("This video is for friends of its owner, who cannot be reached now. Try again when they are online.")
+      : l10n.t("Nobody who has this video is online. The download goes on as soon as somebody is."),
   "bad-block": () => l10n.t("A peer sent wrong data; it was thrown away and the peer is banned."),
   "metadata-unavailable": () =>
     l10n.t("Nobody could send the description of this video. Try again when its owner is online."),

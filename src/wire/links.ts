@@ -46,6 +46,8 @@ export interface Link {
   /** Bytes. */
   pieceLength?: number;
   owner?: Fingerprint;
+  /** It is for its owner's friends: who opens it asks the owner, and nobody else. Goes with `owner`. */
+  friendsOnly?: boolean;
   /** `host:port` of peers that may have it. */
   hosts: string[];
   /** Trackers as a profile writes them, without tokens. */
@@ -71,6 +73,7 @@ export function formatLink(parts: LinkParts): string {
     query.push(`r=${piecesRoot}`, `l=${length}`, `p=${pieceLength}`);
   }
   if (owner !== undefined) query.push(`o=${owner}`);
+  if (parts.friendsOnly) query.push("a=friends");
   for (const host of (parts.hosts ?? []).slice(0, MAX_LINK_HOSTS)) {
     if (!isHostPort(host)) throw invalid(`"${host}" is not written like host:port.`);
     query.push(`h=${escapeAddress(host)}`);
@@ -95,6 +98,7 @@ export function parseLink(text: string): Link {
   };
   for (const [name, value] of parametersOf(query)) readParameter(link, name, value);
   checkContent(link);
+  if (link.friendsOnly && link.owner === undefined) throw bad("it is for friends of nobody");
   if (fragment !== "") {
     const seconds = Number(TIME.exec(fragment)?.[1]);
     if (!(seconds <= MAX_DURATION_SECONDS)) throw bad("its time is malformed");
@@ -140,6 +144,11 @@ function readParameter(link: Link, name: string, value: string): void {
       link.owner = owner;
       return;
     }
+    case "a":
+      // What a later version may say of an audience must not make a secret of no video, nor tell of one.
+      if (value !== "friends") throw bad("its audience is unknown");
+      link.friendsOnly = true;
+      return;
     case "h": {
       const host = unescapeAddress(value);
       if (!isHostPort(host)) throw bad("one of its hosts is malformed");

@@ -3,6 +3,7 @@ import type { TLSSocket } from "node:tls";
 import { afterEach, before, beforeEach, describe, it } from "mocha";
 import type { Identity } from "../../src/peer/identity";
 import {
+  type CatalogAnswer,
   CHANGE_INTERVAL_MS,
   ControlConnection,
   type ControlHost,
@@ -12,7 +13,7 @@ import {
 } from "../../src/peer/net/controlConnection";
 import { REQUEST_TIMEOUT_MS } from "../../src/peer/net/controlRequests";
 import { ALPN_CONTROL, dialTls } from "../../src/peer/net/tlsTransport";
-import { MAX_RECORD_BYTES } from "../../src/wire/constants";
+import { MAX_GRANT_BYTES, MAX_RECORD_BYTES } from "../../src/wire/constants";
 import { ControlDecoder, type ControlMessage, encodeControl, MAX_CONTROL_FRAME_BYTES } from "../../src/wire/control";
 import { StreamletError } from "../../src/wire/errors";
 import { FakeClock } from "../helpers/fakeClock";
@@ -241,6 +242,25 @@ describe("control connection", () => {
       assert.equal(pages, Math.ceil(100 / 18));
     });
 
+    it("comes in pages that fit into a frame with a grant for each record, and brings every grant", async () => {
+      const records = numbered(300, 4_000);
+      aliceHost.catalog = (query, requester) => {
+        const page = records(query, requester) as CatalogAnswer;
+        return { ...page, grants: page.records.map((record) => grantOf(numberOf(record))) };
+      };
+      const grantOf = (n: number) => Uint8Array.from({ length: MAX_GRANT_BYTES }, () => n % 256);
+      const { out } = await pair();
+      const seen: number[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await out.queryCatalog({ limit: 200, ...(cursor === undefined ? {} : { cursor }) });
+        assert.deepEqual(page.grants, page.records.map(numberOf).map(grantOf));
+        seen.push(...page.records.map(numberOf));
+        cursor = page.cursor;
+      } while (cursor !== undefined);
+      assert.deepEqual(seen, [...new Array(300).keys()]);
+    });
+
     it("answers many questions at once, in any number the other side may ask", async () => {
       const { out } = await pair();
       const answers = await Promise.all(Array.from({ length: 16 }, () => out.queryCatalog({ limit: 1 })));
@@ -451,7 +471,7 @@ describe("control connection", () => {
       const { socket, say } = await rude();
       say(HELLO);
       await until("it is accepted", () => incoming.length === 1);
-      const body = Buffer.from('{"type":"chat","text":"from the future"}');
+      const body = Buffer.from('{"type":"wave","text":"from the future"}');
       socket.write(Buffer.concat([Uint8Array.of(0, 0, 0, body.length), body]));
       assert.ok(await pingPong(say, incoming[0]!));
       assert.ok(!incoming[0]!.closed);

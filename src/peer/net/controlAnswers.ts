@@ -15,7 +15,7 @@ import type { Fingerprint } from "../../wire/types";
 const MAX_QUERIES = 16;
 /** Type, id, total, and a cursor in the longest escaping (6 bytes for each of its 2048 characters) around the records. */
 const ENVELOPE_BYTES = 16 * 1024;
-/** Two quotes and a comma around each record. */
+/** Two quotes and a comma around each record and each grant. */
 const RECORD_PUNCTUATION_BYTES = 3;
 /** The catalogue may change between two questions; a third one that does not fit either is a mistake of the engine. */
 const MAX_FITTING_TRIES = 3;
@@ -23,6 +23,8 @@ const MAX_FITTING_TRIES = 3;
 export interface CatalogAnswer {
   /** Signed video records as they are; whoever asked verifies them. */
   records: Uint8Array[];
+  /** For those of `records` that are for friends only, made out to whoever asked; in any order. */
+  grants?: Uint8Array[];
   /** How many match in all. */
   total: number;
   /** Gives the next page; absent on the last one. */
@@ -105,7 +107,7 @@ export class ControlAnswers {
       let limit = query.limit;
       for (let tries = 0; tries < MAX_FITTING_TRIES; tries++) {
         const answer = await this.answerTo(query, limit);
-        const fit = countFitting(answer.records);
+        const fit = countFitting(answer.records, answer.grants ?? []);
         if (fit === answer.records.length) return answer;
         limit = Math.max(1, fit);
       }
@@ -130,6 +132,7 @@ export class ControlAnswers {
       type: "answer",
       id: query.id,
       records: found.records.map((record) => Buffer.from(record).toString("base64")),
+      ...(found.grants?.length ? { grants: found.grants.map((grant) => Buffer.from(grant).toString("base64")) } : {}),
       total: found.total,
       ...(found.cursor === undefined ? {} : { cursor: found.cursor }),
     };
@@ -149,12 +152,13 @@ export class ControlAnswers {
   }
 }
 
-/** How many of these base64 records, from the first, fit into one answer. */
-function countFitting(records: readonly string[]): number {
+/** How many of these base64 records, from the first, fit into one answer, each with a grant as large as the largest of these. */
+function countFitting(records: readonly string[], grants: readonly string[]): number {
+  const grantBytes = grants.reduce((most, { length }) => Math.max(most, length + RECORD_PUNCTUATION_BYTES), 0);
   let bytes = ENVELOPE_BYTES;
   let count = 0;
   for (const record of records) {
-    bytes += record.length + RECORD_PUNCTUATION_BYTES;
+    bytes += record.length + RECORD_PUNCTUATION_BYTES + grantBytes;
     if (bytes > MAX_CONTROL_FRAME_BYTES) break;
     count += 1;
   }

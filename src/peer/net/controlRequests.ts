@@ -68,12 +68,14 @@ export class ControlRequests {
   onAnswer(answer: ControlAnswer): void {
     const request = this.waiting.get(answer.id);
     if (request === undefined) return;
-    if (answer.records.length > request.limit) {
+    const { records, grants = [] } = answer;
+    if (records.length > request.limit || grants.length > records.length) {
       throw new StreamletError("bad-message", `${this.name()} answered with more than was asked for.`);
     }
     this.settled(answer.id, request);
     request.resolve({
-      records: answer.records.map((record) => new Uint8Array(Buffer.from(record, "base64"))),
+      records: records.map((record) => new Uint8Array(Buffer.from(record, "base64"))),
+      ...(grants.length > 0 ? { grants: grants.map((grant) => new Uint8Array(Buffer.from(grant, "base64"))) } : {}),
       total: answer.total,
       ...(answer.cursor === undefined ? {} : { cursor: answer.cursor }),
     });

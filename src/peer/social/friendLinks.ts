@@ -99,6 +99,15 @@ export class FriendLinks {
     this.lookSoon();
   }
 
+  /** Where trackers say that this person is, a friend or not; asked now. */
+  async locate(fingerprint: Fingerprint): Promise<HostPort[]> {
+    const online = [...this.directories].filter(({ client }) => client.status.state === "online");
+    const answers = await Promise.all(
+      online.map(({ client }) => listedOf(client, [fingerprint]).catch(() => new Map<Fingerprint, DirectoryPeer>())),
+    );
+    return answers.flatMap((listed) => [...listed.values()]).filter(({ port }) => port > 0);
+  }
+
   stop(): void {
     this.stopped = true;
     this.stopRounds();

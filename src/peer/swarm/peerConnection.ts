@@ -19,6 +19,7 @@ import {
 } from "../../wire/extensions";
 import { decodeHandshake, encodeHandshake, type Handshake } from "../../wire/handshake";
 import { decodeMessage, encodeMessage, type HashHeader, type Message } from "../../wire/messages";
+import type { Grant } from "../../wire/records";
 import type { Fingerprint } from "../../wire/types";
 import type { Clock } from "../clock";
 import type { RateLimiter } from "../net/rateLimiter";
@@ -52,6 +53,10 @@ export interface ConnectionHost {
   versionOf(infoHash20: Uint8Array): "v1" | "v2" | undefined;
   listenPort(): number;
   metadataSize(): number;
+  /** What we show of our right to have the video: for friends' videos. */
+  ownGrant(): Uint8Array | undefined;
+  /** The remote of a dialled connection to which nothing goes yet has shown this. */
+  onGrant(connection: PeerConnection, grant: Uint8Array): void;
   onReady(connection: PeerConnection): void;
   onExtended(connection: PeerConnection): void;
   onAvailability(connection: PeerConnection): void;
@@ -104,6 +109,13 @@ export class PeerConnection implements WireSink {
   lastSentAt: number;
   /** No payload for a while although requests are under way. */
   snubbed = false;
+  /**
+   * Nothing of the video goes to it, not even what we have: it was dialled, the video is for friends, and it has not shown that it is
+   * for it. It may give to us.
+   */
+  withheld = false;
+  /** What it has shown, verified. */
+  grant: Grant | undefined;
   /** Round trip of the handshake, milliseconds. */
   roundTripMs = 0;
   ready = false;
@@ -252,8 +264,16 @@ export class PeerConnection implements WireSink {
     return this.remoteMetadataId !== undefined;
   }
 
+  /** It may have the video after all. */
+  release(grant: Grant | undefined): void {
+    this.grant = grant;
+    this.withheld = false;
+    if (this.host.metadataSize() > 0) this.sendExtendedHandshake();
+  }
+
   /** Tells what we have; called once the content is known. */
   sendAvailability(have: Bitfield): void {
+    if (this.withheld) return;
     if (this.supportsFast && have.count === 0) this.send({ type: "haveNone" });
     // A full bitfield, not have-all: webtorrent hangs on have-all that is followed by an unchoke at once.
     else if (have.count > 0) this.send({ type: "bitfield", bits: have.toBytes() });
@@ -304,16 +324,7 @@ export class PeerConnection implements WireSink {
     this.offersV2 = v2;
     const reserved = { extended: true, fast: true, v2 };
     this.outgoing.push(encodeHandshake({ infoHash20, peerId20: this.host.peerId20, reserved }));
-    const metadataSize = this.host.metadataSize();
-    const hello: ExtendedHandshake = {
-      m: { ut_metadata: UT_METADATA_ID },
-      reqq: MAX_QUEUED_REQUESTS,
-      v: VERSION,
-      p: this.host.listenPort(),
-      st_request: MAX_REQUEST_BYTES,
-      ...(metadataSize > 0 ? { metadata_size: metadataSize } : {}),
-    };
-    this.send({ type: "extended", id: EXTENDED_HANDSHAKE_ID, payload: encodeExtendedHandshake(hello) });
+    this.sendExtendedHandshake();
     if (this.isStreamlet && !this.theirHandshake) {
       // One flight: to another Streamlet everything goes out before its handshake has come.
       this.supportsFast = true;
@@ -321,6 +332,21 @@ export class PeerConnection implements WireSink {
       this.onContentKnown();
       this.host.onReady(this);
     }
+  }
+
+  private sendExtendedHandshake(): void {
+    const metadataSize = this.withheld ? 0 : this.host.metadataSize();
+    const grant = this.peer.transport === "tls" ? this.host.ownGrant() : undefined;
+    const hello: ExtendedHandshake = {
+      m: { ut_metadata: UT_METADATA_ID },
+      reqq: MAX_QUEUED_REQUESTS,
+      v: VERSION,
+      p: this.host.listenPort(),
+      st_request: MAX_REQUEST_BYTES,
+      ...(metadataSize > 0 ? { metadata_size: metadataSize } : {}),
+      ...(grant ? { st_grant: grant } : {}),
+    };
+    this.send({ type: "extended", id: EXTENDED_HANDSHAKE_ID, payload: encodeExtendedHandshake(hello) });
   }
 
   private acceptHandshake(theirs: Handshake): void {
@@ -391,7 +417,7 @@ export class PeerConnection implements WireSink {
   }
 
   private onRequest(piece: number, begin: number, length: number): void {
-    const source = this.host.source();
+    const source = this.withheld ? undefined : this.host.source();
     const limit = this.isStreamlet ? MAX_REQUEST_BYTES : BLOCK_BYTES;
     const serves =
       source?.content.isValidRange(piece, begin, length) === true &&
@@ -404,8 +430,8 @@ export class PeerConnection implements WireSink {
   }
 
   private onHashRequest(request: HashRequest): void {
-    const hashes =
-      this.socket!.writableLength < MAX_BUFFERED_BYTES ? this.host.onHashRequest(this, request) : undefined;
+    const serves = !this.withheld && this.socket!.writableLength < MAX_BUFFERED_BYTES;
+    const hashes = serves ? this.host.onHashRequest(this, request) : undefined;
     if (hashes) this.send({ ...request, type: "hashes", hashes });
     else this.send({ ...request, type: "hashReject" });
   }
@@ -418,12 +444,15 @@ export class PeerConnection implements WireSink {
     }
     if (id !== EXTENDED_HANDSHAKE_ID) return;
     const hello = decodeExtendedHandshake(payload);
+    const isFirst = this.extended === undefined;
     this.extended = hello;
     this.remoteMetadataId = hello.m.ut_metadata || undefined;
     if (hello.st_request !== undefined) {
       this.isStreamlet = true;
       this.maxRequestBytes = Math.max(BLOCK_BYTES, Math.min(hello.st_request, MAX_REQUEST_BYTES));
     }
+    // Once: a check costs more than the message.
+    if (this.withheld && isFirst && hello.st_grant) this.host.onGrant(this, hello.st_grant);
     this.host.onExtended(this);
   }
 

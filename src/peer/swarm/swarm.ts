@@ -10,6 +10,7 @@ import { fromHex, toHex } from "../../wire/bytes";
 import { SHORT_INFO_HASH_BYTES } from "../../wire/constants";
 import { StreamletError } from "../../wire/errors";
 import type { Handshake } from "../../wire/handshake";
+import type { Grant } from "../../wire/records";
 import type { VideoId } from "../../wire/types";
 import type { Clock } from "../clock";
 import type { RateLimiter } from "../net/rateLimiter";
@@ -36,6 +37,7 @@ export interface SwarmOptions {
   /** Of this video; the group has its own limit for all. */
   maxConnections: number;
   group: SwarmGroup;
+  admission: SwarmAdmission;
   listenPort(): number;
   dial(peer: KnownPeer, onread: OnReadOpts, signal: AbortSignal): Promise<Duplex>;
   /** The info dictionary has come and is the right one. */
@@ -46,6 +48,15 @@ export interface SwarmOptions {
   onSourceError(error: unknown): void;
   /** No known peer can be reached, and nobody is connected. */
   onUnreachable(): void;
+}
+
+/** Who may have the video: asked when somebody comes, and again while they stay. `Admission` of social/admission.ts fits. */
+export interface SwarmAdmission {
+  readonly isRestricted: boolean;
+  allows(remote: RemotePeer, grant: Grant | undefined): boolean;
+  mayDial(peer: KnownPeer): boolean;
+  ownGrant(): Uint8Array | undefined;
+  readGrant(bytes: Uint8Array): Grant | undefined;
 }
 
 /** Dials under way at once: SYNs to the dead are cheap, but not for free. */
@@ -163,7 +174,8 @@ export class Swarm implements ConnectionHost, GroupedSwarm {
 
   onPieceDone(piece: number): void {
     for (const { connection } of this.members.values()) {
-      if (connection.remote?.get(piece) !== true) connection.send({ type: "have", piece });
+      if (connection.withheld || connection.remote?.get(piece) === true) continue;
+      connection.send({ type: "have", piece });
     }
   }
 
@@ -178,13 +190,15 @@ export class Swarm implements ConnectionHost, GroupedSwarm {
     if (!this.isConnectedTo(peer) && room > 0) await this.dial(peer);
   }
 
-  accept(socket: Duplex, remote: RemotePeer, handshake: Handshake): void {
+  /** @param grant what it has shown, and was let in for */
+  accept(socket: Duplex, remote: RemotePeer, handshake: Handshake, grant?: Grant): void {
     const full = this.members.size >= this.options.maxConnections || this.options.group.roomFor(this) === 0;
     if (this.closed || full || this.banned.has(banKey(remote))) {
       socket.destroy();
       return;
     }
     const connection = new PeerConnection(remote, this, handshake);
+    connection.grant = grant;
     this.join(connection, undefined);
     try {
       connection.attach(socket, false);
@@ -203,9 +217,16 @@ export class Swarm implements ConnectionHost, GroupedSwarm {
     this.options.group.delete(this);
   }
 
-  /** Drops everybody for whom `allowed` is false: a narrower audience takes effect at once. */
-  dropUnless(allowed: (remote: RemotePeer) => boolean): void {
-    for (const { connection } of [...this.members.values()]) if (!allowed(connection.peer)) connection.close();
+  /** Drops everybody who may not have the video (any more): a narrower audience takes effect at once. */
+  review(): void {
+    const { admission } = this.options;
+    for (const { connection } of [...this.members.values()]) {
+      const isAllowed = admission.allows(connection.peer, connection.grant);
+      // Who gets nothing anyway may stay to give.
+      const gives = connection.withheld && admission.mayDial(connection.peer);
+      if (!isAllowed && !gives) connection.close();
+      else if (isAllowed && connection.withheld) this.release(connection, connection.grant);
+    }
   }
 
   get connectionCount(): number {
@@ -258,7 +279,7 @@ export class Swarm implements ConnectionHost, GroupedSwarm {
     return [...this.members.values()].map((member) => ({
       peer: member,
       video: this,
-      interested: member.connection.peerInterested,
+      interested: member.connection.peerInterested && !member.connection.withheld,
       unchokedAt: member.unchokedAt,
       interestedAt: member.interestedAt,
     }));
@@ -303,6 +324,16 @@ export class Swarm implements ConnectionHost, GroupedSwarm {
   }
   metadataSize(): number {
     return this.metadata.infoBytes?.length ?? 0;
+  }
+
+  ownGrant(): Uint8Array | undefined {
+    return this.options.admission.ownGrant();
+  }
+
+  onGrant(connection: PeerConnection, bytes: Uint8Array): void {
+    const { admission } = this.options;
+    const grant = admission.readGrant(bytes);
+    if (grant && admission.allows(connection.peer, grant)) this.release(connection, grant);
   }
 
   onReady(connection: PeerConnection): void {
@@ -361,6 +392,9 @@ export class Swarm implements ConnectionHost, GroupedSwarm {
     this.download?.onHashReject(connection, request);
   }
   onMetadata(connection: PeerConnection, message: Parameters<ConnectionHost["onMetadata"]>[1]): void {
+    if (connection.withheld && message.type === "request") {
+      return connection.sendMetadata({ type: "reject", piece: message.piece });
+    }
     this.metadata.onMessage(connection, message);
   }
   onUploaded(_connection: PeerConnection, bytes: number): void {
@@ -420,9 +454,12 @@ export class Swarm implements ConnectionHost, GroupedSwarm {
   private async dial(peer: KnownPeer): Promise<void> {
     const key = keyOf(peer);
     if (this.dialing.has(key) || this.closed) return;
+    const { admission } = this.options;
+    if (!admission.mayDial(peer)) return this.peers.remove(peer);
     const abort = new AbortController();
     this.dialing.set(key, abort);
     const connection = new PeerConnection({ ...peer, incoming: false }, this);
+    connection.withheld = admission.isRestricted && !admission.allows(connection.peer, undefined);
     try {
       const socket = await this.options.dial(peer, connection.reader.onread as OnReadOpts, abort.signal);
       this.dialing.delete(key);
@@ -442,6 +479,12 @@ export class Swarm implements ConnectionHost, GroupedSwarm {
       if (this.members.size === 0 && this.dialing.size === 0 && this.peers.allFailed) this.options.onUnreachable();
       this.options.onChange();
     }
+  }
+
+  private release(connection: PeerConnection, grant: Grant | undefined): void {
+    connection.release(grant);
+    if (this.have) connection.sendAvailability(this.have);
+    this.rechoke();
   }
 
   private retryLater(peer: KnownPeer, wasUseful: boolean): void {
@@ -488,6 +531,7 @@ export class Swarm implements ConnectionHost, GroupedSwarm {
 
   private tick(): void {
     const now = this.clock.now();
+    if (this.options.admission.isRestricted) this.review(); // grants expire
     for (const member of [...this.members.values()]) {
       const { connection } = member;
       member.hashTokens = HASHES_PER_SECOND;

@@ -3,6 +3,7 @@ import { type RecordKey, recordKeyOf } from "../../wire/trackerMessages";
 import type { Fingerprint, VideoId } from "../../wire/types";
 import { type Clock, systemClock } from "../clock";
 import { NOBODY_KNOWN, type People } from "../social/contacts";
+import { HeldGrants } from "../social/grants";
 import type { NetworkPage, NetworkQuery, NetworkVideo, PeersPage } from "../status";
 import { type SourceQuery, sourceQuery, videoTest } from "./catalogFilter";
 import {
@@ -43,6 +44,12 @@ export interface CatalogOptions {
   libraryKeyOf?: (id: VideoId) => string | undefined;
   /** Who is a friend, blocked, or an impostor; `peopleChanged` says that it has changed. */
   people?: People;
+  /** What oneself was given for others' videos for friends. Default: a store of its own. */
+  grants?: HeldGrants;
+  /** Videos of which no tracker may hear, not even as a question. */
+  isSecret?: (id: VideoId) => boolean;
+  /** Called for every good record that a source shows. */
+  onRecord?: (record: VideoRecord) => void;
 }
 
 interface Own extends OwnVideo {
@@ -59,9 +66,11 @@ export class Catalog {
   readonly #now: () => number;
   readonly #records: RecordCache;
   readonly #sources = new Set<CatalogSource>();
+  readonly #peers = new Map<Fingerprint, PeerSource>();
   readonly #directory: DirectorySources;
   readonly #didChange = new Emitter<void>();
   readonly #people: People;
+  readonly #grants: HeldGrants;
   #own = new Map<RecordKey, Own>();
   /** One's own that were taken back: their sequence, and when. */
   readonly #takenBack = new Map<RecordKey, { sequence: number; at: number }>();
@@ -74,7 +83,8 @@ export class Catalog {
     this.#clock = options.clock ?? systemClock;
     this.#now = options.now ?? Date.now;
     this.#people = options.people ?? NOBODY_KNOWN;
-    this.#records = new RecordCache(this.#now);
+    this.#grants = options.grants ?? new HeldGrants(options.self.fingerprint, this.#now);
+    this.#records = new RecordCache(this.#now, options.onRecord);
     this.#directory = new DirectorySources({
       self: options.self,
       clock: this.#clock,
@@ -126,9 +136,13 @@ export class Catalog {
   }
 
   addPeer(peer: CatalogPeer): () => void {
-    const removeSource = this.#addSource(new PeerSource(peer, this.#context()));
+    const source = new PeerSource(peer, this.#context());
+    const { fingerprint } = peer.peer;
+    const removeSource = this.#addSource(source);
     const removePeer = this.#directory.addPeer(peer);
+    this.#peers.set(fingerprint, source);
     return () => {
+      if (this.#peers.get(fingerprint) === source) this.#peers.delete(fingerprint);
       removePeer();
       removeSource();
     };
@@ -158,10 +172,17 @@ export class Catalog {
 
   /** Newest verified record of each owner of this video, asking the sources when none is known. Empty: unknown. */
   async recordsOf(id: VideoId): Promise<VideoRecord[]> {
-    const known = this.#recordsAtHand(id);
+    const known = this.recordsAtHand(id);
     if (known.length > 0) return known;
-    await this.#lookUp(id, () => this.#recordsAtHand(id).length > 0);
-    return this.#recordsAtHand(id);
+    await this.#lookUp(id, () => this.recordsAtHand(id).length > 0);
+    return this.recordsAtHand(id);
+  }
+
+  /** Reads all that a connected peer shows. Its records and grants are at hand then; nothing happens where it is not connected. */
+  async readPeer(fingerprint: Fingerprint): Promise<void> {
+    await this.#within(
+      Promise.resolve(this.#peers.get(fingerprint)?.refresh({ sort: "newest", limit: DEFAULT_QUERY.limit })),
+    );
   }
 
   /** Picture of the newest record of this video that has one which may be shown. */
@@ -199,7 +220,9 @@ export class Catalog {
 
   /** Asks all sources for the records of this video until `isHere`, at most 5 s. */
   async #lookUp(id: VideoId, isHere: () => boolean): Promise<void> {
-    const lookUps = [...this.#sources].map(async (source) => {
+    const isSecret = this.options.isSecret?.(id) || this.#records.ofVideo(id).some((r) => r.audience === "friends");
+    const asked = [...this.#sources].filter((source) => !isSecret || source instanceof PeerSource);
+    const lookUps = asked.map(async (source) => {
       await source.lookUp(id).catch(() => {});
       // Who has it ends the wait; who has not leaves it to the others.
       if (isHere()) return true;
@@ -208,12 +231,18 @@ export class Catalog {
     await this.#within(Promise.any(lookUps).catch(() => {}));
   }
 
-  #recordsAtHand(id: VideoId): VideoRecord[] {
+  /** Those of `recordsOf` that are known without asking anybody. */
+  recordsAtHand(id: VideoId): VideoRecord[] {
     const own = this.#own.get(recordKeyOf(this.options.self.fingerprint, id));
     const others = this.#records.ofVideo(id).filter((record) => record.owner !== own?.record.owner);
     return [...(own ? [own.record] : []), ...others].filter(
-      (record) => !record.withdrawn && !this.#people.isBlocked(record.owner),
+      (record) => !record.withdrawn && !this.#people.isBlocked(record.owner) && this.#isOpenToUs(record),
     );
+  }
+
+  #isOpenToUs({ audience, owner, id }: VideoRecord): boolean {
+    if (audience !== "friends" || owner === this.options.self.fingerprint) return true;
+    return this.#grants.get(owner, id) !== undefined;
   }
 
   #merge(
@@ -306,6 +335,7 @@ export class Catalog {
       clock: this.#clock,
       wallClock: this.#now,
       records: this.#records,
+      grants: this.#grants,
       onChanged: () => this.#changed(),
       onAnswered: () => this.#setKnown(),
     };

@@ -1,4 +1,5 @@
 /** Where a catalogue comes from: trackers, which answer in sorted pages, and connected peers, which hand out records. */
+import type { VideoRecord } from "../../wire/records";
 import {
   type CatalogRow,
   MAX_FILTER_VALUES,
@@ -9,6 +10,7 @@ import {
 } from "../../wire/trackerMessages";
 import type { Fingerprint, VideoId } from "../../wire/types";
 import type { Clock } from "../clock";
+import type { HeldGrants } from "../social/grants";
 import { AnswerCache } from "./answerCache";
 import { type SourceQuery, videoTest } from "./catalogFilter";
 import type { RecordCache } from "./recordCache";
@@ -39,6 +41,7 @@ export interface SourceContext {
   clock: Clock;
   wallClock(): number;
   records: RecordCache;
+  grants: HeldGrants;
   /** It may answer something else now. */
   onChanged(): void;
   /** It has answered, for the first time or again. */
@@ -214,7 +217,8 @@ export class TrackerSource implements CatalogSource {
     const wanted = new Map(missing.map((row) => [recordKeyOf(row.owner, row.id), row.sequence]));
     const keys = [...wanted.keys()];
     for (let next = 0; next < keys.length; next += MAX_KEYS_PER_MESSAGE) {
-      await records.addAll(await this.client.records(keys.slice(next, next + MAX_KEYS_PER_MESSAGE)));
+      const shown = await this.client.records(keys.slice(next, next + MAX_KEYS_PER_MESSAGE));
+      await records.addAll(shown, ({ audience }) => audience !== "friends");
     }
     for (const [key, sequence] of wanted) if (!records.knows(key, sequence)) records.reject(key, sequence);
   }
@@ -244,7 +248,7 @@ export interface CatalogPeer {
     owner?: Fingerprint;
     limit: number;
     cursor?: string;
-  }): Promise<{ records: Uint8Array[]; total: number; cursor?: string }>;
+  }): Promise<{ records: Uint8Array[]; grants?: Uint8Array[]; total: number; cursor?: string }>;
   onDidChangeCatalog(listener: () => void): () => void;
 }
 
@@ -330,13 +334,21 @@ export class PeerSource implements CatalogSource {
       });
       fetched += page.records.length;
       ({ total, cursor } = page);
-      for (const { owner: of, id, sequence } of await this.context.records.addAll(page.records)) {
+      await this.context.grants.takeAll(page.grants ?? [], this.peer.peer.fingerprint);
+      const shown = await this.context.records.addAll(page.records, (record) => this.#mayShow(record));
+      for (const { owner: of, id, sequence } of shown) {
         const key = recordKeyOf(of, id);
         rows.set(key, { owner: of, id, sequence, sources: 1, receivedAt: this.#seenAt(key) });
       }
       if (page.records.length === 0) break;
     } while (cursor !== undefined && fetched < MAX_PEER_RECORDS);
     return { rows: [...rows.values()], total, complete: cursor === undefined, askedAt };
+  }
+
+  /** What is for friends only is shown by its owner, with a grant. */
+  #mayShow({ audience, owner, id }: VideoRecord): boolean {
+    if (audience !== "friends") return true;
+    return owner === this.peer.peer.fingerprint && this.context.grants.get(owner, id) !== undefined;
   }
 
   #seenAt(key: RecordKey): number {

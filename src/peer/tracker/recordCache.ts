@@ -46,7 +46,11 @@ export class RecordCache {
   /** Records whose picture was forgotten and is wanted: they count as unknown until they come again. */
   readonly #wanted = new Set<RecordKey>();
 
-  constructor(private readonly now: () => number) {}
+  constructor(
+    private readonly now: () => number,
+    /** Called for every good record that is shown, known or not. */
+    private readonly onRecord: (record: VideoRecord) => void = () => undefined,
+  ) {}
 
   /** Valid now; withdrawals too. */
   get(key: RecordKey): CachedRecord | undefined {
@@ -112,14 +116,19 @@ export class RecordCache {
     if (this.#records.size > MAX_RECORDS && oldest !== undefined) this.#delete(oldest);
   }
 
-  /** Verifies and keeps them, in turns; answers those that are good. Bad ones are somebody's mistake or lie, and are skipped. */
-  async addAll(list: readonly Uint8Array[]): Promise<VideoRecord[]> {
+  /**
+   * Verifies and keeps them, in turns; answers those that are good. Bad ones are somebody's mistake or lie, and are skipped.
+   * @param mayShow whether whoever shows it may: what is for friends only comes from its owner, or is not believed
+   */
+  async addAll(list: readonly Uint8Array[], mayShow: (record: VideoRecord) => boolean): Promise<VideoRecord[]> {
     const good: VideoRecord[] = [];
     for (const [index, bytes] of list.entries()) {
       if (index % RECORDS_PER_TURN === RECORDS_PER_TURN - 1) await new Promise((resolve) => setImmediate(resolve));
       try {
         const record = parseRecord(bytes, { now: this.now() });
+        if (!mayShow(record)) continue;
         this.add(record);
+        this.onRecord(record);
         good.push(record);
       } catch {
         // not shown

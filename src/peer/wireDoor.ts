@@ -1,0 +1,43 @@
+/** Lets in who comes for a video, or says nothing: neither that there is none, nor that it is for others. */
+import type { Socket } from "node:net";
+import { toHex } from "../wire/bytes";
+import { handshakeDeadline, peekExtendedHandshake, readHandshake } from "./net/wireHandshake";
+import { readGrant } from "./social/grants";
+import type { RemotePeer } from "./swarm/peerConnection";
+import type { VideoRuntime } from "./videoRuntime";
+
+export interface WireDoorHost {
+  /** By the first 20 bytes of an id, or a v1 info-hash. */
+  find(hash: string): VideoRuntime | undefined;
+  /** Milliseconds since the epoch. */
+  wallClock(): number;
+}
+
+export class WireDoor {
+  constructor(private readonly host: WireDoorHost) {}
+
+  /**
+   * A video that anybody may have is given at once. All other ids are treated alike, whether they are for friends, not shared any
+   * more or of no video at all: the extended handshake is read, the grant in it verified, and only then the id is looked at again.
+   * Over plain BitTorrent, where nobody can show a grant, nothing is waited for.
+   */
+  async accept(socket: Socket, remote: RemotePeer): Promise<void> {
+    try {
+      const deadline = handshakeDeadline();
+      const handshake = await readHandshake(socket, deadline);
+      const hash = toHex(handshake.infoHash20);
+      const open = this.host.find(hash);
+      if (open && !open.admission.isRestricted && open.admission.allows(remote, undefined)) {
+        return await open.accept(socket, remote, handshake);
+      }
+      if (remote.transport === "plain") return void socket.destroy();
+      const hello = await peekExtendedHandshake(socket, deadline);
+      const grant = readGrant(hello.st_grant, this.host.wallClock());
+      const runtime = this.host.find(hash);
+      if (runtime?.admission.allows(remote, grant)) await runtime.accept(socket, remote, handshake, grant);
+      else socket.destroy();
+    } catch {
+      socket.destroy();
+    }
+  }
+}

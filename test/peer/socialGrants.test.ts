@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { befriend, fingerprintOf, networkWhere } from "../helpers/friends";
+import { randomFile, sha256OfFile } from "../helpers/randomFile";
+import { shareFile, startPeer, stopSessions } from "../helpers/sessions";
+import { tempDir } from "../helpers/tempDir";
+
+const MIB = 1024 * 1024;
+
+describe("a video for friends", function () {
+  this.timeout(40_000);
+  let file: string;
+  let sha256: string;
+
+  before(async () => {
+    file = await randomFile(join(tempDir(), "secret.mp4"), 6 * MIB, 77);
+    sha256 = await sha256OfFile(file);
+  });
+  afterEach(stopSessions);
+
+  it("is listed at a friend and fetched by id, from the owner and from a friend who has it, also without the owner", async () => {
+    const alice = await startPeer("alice");
+    const bob = await startPeer("bob");
+    const carol = await startPeer("carol");
+    await befriend(alice, bob);
+    await befriend(alice, carol);
+    await befriend(bob, carol);
+    const { id } = await shareFile(alice, file, "friends");
+    const [listed] = await networkWhere(bob, "bob sees it", (videos) => videos.length === 1);
+    assert.deepEqual(
+      [listed!.id, listed!.audience, listed!.owner, listed!.ownerFingerprint, listed!.friend, listed!.mine],
+      [id, "friends", "alice", await fingerprintOf(alice), true, false],
+    );
+    await networkWhere(carol, "carol sees it", (videos) => videos.length === 1);
+    const { key } = await bob.session.download({ source: id });
+    const { path } = await bob.session.downloadResult(key);
+    assert.equal(await sha256OfFile(path), sha256);
+
+    await alice.session.stop();
+    const again = await carol.session.download({ source: id });
+    const copy = await carol.session.downloadResult(again.key);
+    assert.equal(await sha256OfFile(copy.path), sha256);
+    assert.deepEqual(
+      (await carol.session.snapshot()).videos.map((v) => [v.audience, v.ownerFingerprint, v.shared]),
+      [["friends", listed!.ownerFingerprint, true]],
+    );
+  });
+});
