@@ -49,6 +49,10 @@ export async function packageExtension(out) {
     for (const file of readdirSync(ROOT)) {
       if (/^package\.nls(\..+)?\.json$/.test(file)) cpSync(join(ROOT, file), join(stage, file));
     }
+    for (const file of readdirSync(join(ROOT, "l10n"))) {
+      // The texts of the sources are their own translation.
+      if (/^bundle\.l10n\..+\.json$/.test(file)) cpSync(join(ROOT, "l10n", file), join(stage, "l10n", file));
+    }
     writeFileSync(join(stage, "README.md"), readmeOfPackage());
     writeFileSync(join(stage, NOTICES), noticesFor(JSON.parse(readFileSync(metafile, "utf8"))));
     copyUsedMedia(stage);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { homedir } from "node:os";
 import { resolve, sep } from "node:path";
@@ -48,7 +48,10 @@ describe("the package", function () {
 
   it("has nothing that is not used at run time", () => {
     const documents = /^(package(\.nls(\.[a-z-]+)?)?\.json|readme\.md|changelog\.md|LICENSE\.txt|THIRD-PARTY-NOTICES)$/;
-    const rest = names().filter((name) => !documents.test(name) && !PROGRAMS.includes(name));
+    const translations = /^l10n\/bundle\.l10n\.[a-z-]+\.json$/;
+    const rest = names().filter(
+      (name) => !documents.test(name) && !translations.test(name) && !PROGRAMS.includes(name),
+    );
     const texts = names()
       .filter((name) => /\.(js|json|css|md)$/.test(name))
       .map((name) => [name, text(name)] as const);
@@ -71,6 +74,15 @@ describe("the package", function () {
     for (const path of named) {
       const name = path.slice(1, -1).replace(/^\.\//, "");
       assert.ok(files.has(name), `${name} is missing`);
+    }
+  });
+
+  it("speaks every language that the project speaks", () => {
+    for (const folder of ["l10n", "."]) {
+      for (const file of readdirSync(folder).filter((name) =>
+        /^(bundle\.l10n|package\.nls)\.[a-z-]+\.json$/.test(name),
+      ))
+        assert.ok(files.has(folder === "." ? file : `${folder}/${file}`), file);
     }
   });
 

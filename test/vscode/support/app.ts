@@ -19,6 +19,8 @@ export interface AppOptions {
   /** See `ServerOptions.smokeTest`. */
   smokeTest?: boolean;
   env?: Record<string, string>;
+  /** Language of extensions, e.g. `de`; VS Code's own texts stay English, because its language packs are not there. */
+  language?: string;
   /** Pixels of a picture per pixel of the window; default 1. */
   scale?: number;
 }
@@ -77,7 +79,7 @@ export class App {
 
   /** Starts VS Code with the packaged extension installed, about 2 s. No window is open yet. */
   static async start(options: AppOptions = {}): Promise<App> {
-    const { name = "vscode", vsix = [VSIX], settings, smokeTest, env, scale = 1 } = options;
+    const { name = "vscode", vsix = [VSIX], settings, smokeTest, env, language, scale = 1 } = options;
     for (const file of vsix) {
       if (!existsSync(file))
         throw new Error(`${file} does not exist: run \`node tools/package.mjs --out ${file}\` first.`);
@@ -89,6 +91,8 @@ export class App {
       acceptDownloads: true,
       permissions: ["clipboard-read", "clipboard-write"],
     });
+    // What a language pack's script sets; from there VS Code tells its extension hosts and scanners.
+    if (language) await context.addInitScript(`globalThis._VSCODE_NLS_LANGUAGE = ${JSON.stringify(language)}`);
     return new App(server, context, tempDir(`${name}-folder`));
   }
 
