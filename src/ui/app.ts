@@ -1,6 +1,7 @@
 /** What commands and views are given instead of globals. */
 import type { ExtensionContext, LogOutputChannel } from "vscode";
 import type { Profile, WindowService } from "../rpc/window";
+import type { Chats } from "./chats";
 import type { PeerHost } from "./host/peerHost";
 import type { DetailsPanels } from "./panels/detailsPanel";
 import type { Transfers } from "./transfers";
@@ -18,6 +19,7 @@ export interface App {
   readonly peers: PeersTree;
   readonly details: DetailsPanels;
   readonly transfers: Transfers;
+  readonly chats: Chats;
 }
 
 export function activeProfile({ host }: Pick<App, "host">): Profile | undefined {

@@ -4,6 +4,7 @@ import { commands, type ExtensionContext, type LogOutputChannel, l10n, window, w
 import { PROFILE_SETTINGS } from "../rpc/profileSettings";
 import type { HostState } from "../rpc/window";
 import type { App } from "./app";
+import { Chats } from "./chats";
 import { runDetailsAction } from "./commands/details";
 import { registerCommands } from "./commands/handlers";
 import { downloadsFolder, nativeSettings, readAppearance, readPreferences, readSetting } from "./config";
@@ -84,6 +85,7 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
       onError: logOnly,
     }),
     transfers: new Transfers(host, reportError),
+    chats: new Chats(() => app, reportError),
   };
   const statusBar = new StatusBar();
   const contextKeys = new ContextUpdater();
@@ -97,6 +99,7 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
     app.details.update(state);
     app.peers.update(state);
     app.transfers.update(state);
+    app.chats.update(state);
     statusBar.update(state);
     if (host.isOwner) refusals.update(state);
     contextKeys.update(state, { searching: app.network.search !== "", filtering: app.network.isFiltered });
@@ -113,6 +116,7 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
     app.peers,
     app.details,
     app.transfers,
+    app.chats,
     statusBar,
     registerCommands(app),
     window.registerUriHandler(new LinkHandler(app)),
