@@ -24,6 +24,7 @@ import {
   type ChatPage,
   type Check,
   type Contact,
+  type FileFacts,
   type ManualConnection,
   type MediaTools,
   type NetworkPage,
@@ -146,6 +147,10 @@ export class Session implements PeerService {
     peer.uploads.begin(peer.adopt(entry.key));
     peer.changed();
     return { key: entry.key };
+  }
+
+  inspectFile(path: string, options: { picture: boolean }): Promise<FileFacts> {
+    return this.peer().uploads.inspect(resolve(path), options);
   }
 
   async share(key: string, audience: Audience): Promise<void> {

@@ -245,6 +245,16 @@ export interface Thumbnail {
   data: string;
 }
 
+/** What a file says of itself before it is uploaded; what is not known is absent. */
+export interface FileFacts {
+  /** Seconds. */
+  duration?: number;
+  width?: number;
+  height?: number;
+  /** Where it was asked for, and ffmpeg could make one. */
+  thumbnail?: Thumbnail;
+}
+
 /** One peer that gives or takes a video. */
 export interface VideoSource {
   /** Display name; "" for a plain BitTorrent peer, or while unknown. */

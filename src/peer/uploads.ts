@@ -6,6 +6,9 @@ import { copiesFolder, type ImportOutcome, ImportQueue } from "./importQueue";
 import { Ffmpeg } from "./media/ffmpeg";
 import { OptimiseQueue } from "./media/optimiseQueue";
 import { probeVideo } from "./media/probe";
+import { makeThumbnail } from "./media/thumbnails";
+import type { FileFacts } from "./status";
+import { withoutUndefined } from "./storage/libraryEntry";
 import { checkVideoFile } from "./storage/videoFile";
 import type { VideoRuntime } from "./videoRuntime";
 
@@ -26,6 +29,17 @@ export class Uploads {
     this.optimising = new OptimiseQueue(engine, this.ffmpeg, config.dataDir, (runtime, error) =>
       this.onOptimised(runtime, error),
     );
+  }
+
+  /** What a form shows of a file of the person's own before it is uploaded. */
+  async inspect(path: string, { picture }: { picture: boolean }): Promise<FileFacts> {
+    const file = await checkVideoFile(path).catch(() => undefined);
+    if (!file) return {};
+    const { container } = file;
+    const info = await probeVideo({ path, container }, { ffmpeg: this.ffmpeg });
+    const thumbnail = picture && info.width !== undefined ? await makeThumbnail(this.ffmpeg, path, info) : null;
+    const { duration, width, height } = info;
+    return withoutUndefined<FileFacts>({ duration, width, height, ...(thumbnail ? { thumbnail } : {}) } as FileFacts);
   }
 
   /** Goes on with an entry in state `optimising` or `hashing`, from the beginning of that state. */

@@ -4,6 +4,7 @@ import type {
   ChatPage,
   Check,
   Contact,
+  FileFacts,
   ManualConnection,
   MediaTools,
   NetworkPage,
@@ -103,6 +104,8 @@ export interface PeerService {
   /** Checks the file and starts its import; resolves as soon as the entry exists, hashing goes on in the background.
    *  Errors: not-a-video, unsupported-format, empty-file, file-missing, file-unreadable, ffmpeg-missing. */
   upload(request: UploadRequest): Promise<{ key: string }>;
+  /** Looks into a file that may be uploaded; never fails. @param path absolute, of the person's own choice */
+  inspectFile(path: string, options: { picture: boolean }): Promise<FileFacts>;
   /** Offers an uploaded or obtained video to others / takes it back. */
   share(key: string, audience: Audience): Promise<void>;
   unshare(key: string): Promise<void>;

@@ -63,6 +63,7 @@ const engine = {
       optimise: z.union([z.literal(720), z.literal(1080)]).optional(),
     }),
   ]),
+  inspectFile: z.tuple([text.min(1), z.object({ picture: z.boolean() })]),
   share: z.tuple([key, audience]),
   unshare: z.tuple([key]),
   editInfo: z.tuple([

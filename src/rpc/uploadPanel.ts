@@ -1,9 +1,8 @@
 /** Contract of the "Upload" panel, and the rules of its fields, the same on both sides. */
-import type { Audience } from "../peer/status";
+import type { Audience, OptimisedHeight } from "../peer/status";
 import { charCount, cleanText } from "../wire/text";
 
-/** Sharing with friends needs friends: they come with the Peers features, and this choice with them. */
-export const UPLOAD_AUDIENCES = ["everyone", "public"] as const satisfies readonly Audience[];
+export const UPLOAD_AUDIENCES = ["everyone", "friends", "public"] as const satisfies readonly Audience[];
 export type UploadAudience = (typeof UPLOAD_AUDIENCES)[number];
 
 /** Characters (code points); the same bounds as a published record has. */
@@ -42,13 +41,32 @@ export function defaultTitle(path: string): string {
   return [...(stem || toTitle(name))].slice(0, MAX_TITLE_LENGTH).join("").trim();
 }
 
+/** What is shared of the files: as they are, or smaller copies of them. */
+export const UPLOAD_FORMS = ["original", "1080", "720"] as const;
+export type UploadForm = (typeof UPLOAD_FORMS)[number];
+
+export function heightOf(form: UploadForm): OptimisedHeight | undefined {
+  return form === "original" ? undefined : form === "1080" ? 1080 : 720;
+}
+
+/** A picture as a page shows it: base64, and its type as `Thumbnail` has it. */
+export interface PagePicture {
+  type: string;
+  data: string;
+}
+
+/** base64 of the 16 KiB that a picture may have. */
+export const MAX_PICTURE_CHARS = 21_848;
+
 /** One file of the form. */
 export interface UploadFile {
   path: string;
   fileName: string;
   title: string;
-  /** For display, e.g. "1.2 GB". */
-  sizeText: string;
+  /** For display: "1.2 GB", and once it is known "2:31 · 1920 × 1080 · 1.2 GB". */
+  facts: string;
+  /** Where the page can read it, to make a picture of it; absent for files that are too large for that. */
+  uri?: string;
 }
 
 /** What a person decided about one file. */
@@ -59,6 +77,10 @@ export interface UploadChoice {
   audience: UploadAudience;
   /** Offer it to others as soon as it is hashed. */
   share: boolean;
+  /** The picture that the page has made, base64. */
+  thumbnail?: string;
+  /** Height of a smaller copy that is shared instead. */
+  optimise?: OptimisedHeight;
 }
 
 /** Texts of the page, in the language of the editor. `{0}` is filled in the page. */
@@ -74,10 +96,15 @@ export type UploadStrings = Record<
   | "audience"
   | "everyone"
   | "everyoneHint"
+  | "friends"
+  | "friendsHint"
   | "public"
   | "publicHint"
   | "share"
   | "shareHint"
+  | "form"
+  | UploadForm
+  | "noPreview"
   | "uploadOne"
   | "uploadMany"
   | "cancel"
@@ -90,10 +117,27 @@ export type UploadStrings = Record<
 export interface ShowUploadMessage {
   type: "show";
   files: UploadFile[];
+  /** What each form of the files weighs; absent where there is no ffmpeg to make smaller copies. */
+  forms?: Record<UploadForm, string>;
   strings: UploadStrings;
 }
 
-export type ToUploadPage = ShowUploadMessage;
+/** More is known of a file: `facts` of one, and `forms` of all. */
+export interface UploadFactsMessage {
+  type: "facts";
+  path: string;
+  facts: string;
+  forms?: Record<UploadForm, string>;
+}
+
+/** Answer to `noPreview`, where somebody else could make one. */
+export interface UploadPreviewMessage {
+  type: "preview";
+  path: string;
+  picture: PagePicture;
+}
+
+export type ToUploadPage = ShowUploadMessage | UploadFactsMessage | UploadPreviewMessage;
 
 /** The page runs (again) and has nothing to show yet. */
 export interface UploadReadyMessage {
@@ -106,6 +150,12 @@ export interface RemoveFileMessage {
   path: string;
 }
 
+/** The page cannot make a picture of this file. */
+export interface NoPreviewMessage {
+  type: "noPreview";
+  path: string;
+}
+
 export interface SubmitUploadMessage {
   type: "submit";
   choices: UploadChoice[];
@@ -115,4 +165,9 @@ export interface CancelUploadMessage {
   type: "cancel";
 }
 
-export type FromUploadPage = UploadReadyMessage | RemoveFileMessage | SubmitUploadMessage | CancelUploadMessage;
+export type FromUploadPage =
+  | UploadReadyMessage
+  | RemoveFileMessage
+  | NoPreviewMessage
+  | SubmitUploadMessage
+  | CancelUploadMessage;

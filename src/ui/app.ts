@@ -2,6 +2,7 @@
 import type { ExtensionContext, LogOutputChannel } from "vscode";
 import type { Profile, WindowService } from "../rpc/window";
 import type { Chats } from "./chats";
+import type { Edits } from "./edits";
 import type { PeerHost } from "./host/peerHost";
 import type { DetailsPanels } from "./panels/detailsPanel";
 import type { Transfers } from "./transfers";
@@ -20,6 +21,7 @@ export interface App {
   readonly details: DetailsPanels;
   readonly transfers: Transfers;
   readonly chats: Chats;
+  readonly edits: Edits;
 }
 
 export function activeProfile({ host }: Pick<App, "host">): Profile | undefined {

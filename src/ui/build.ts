@@ -10,6 +10,7 @@ import { registerCommands } from "./commands/handlers";
 import { downloadsFolder, nativeSettings, readAppearance, readPreferences, readSetting } from "./config";
 import { ContextUpdater } from "./contextKeys";
 import type { Setting } from "./contributions";
+import { Edits } from "./edits";
 import { PeerHost } from "./host/peerHost";
 import { Impostors } from "./impostors";
 import { complain, report, warn } from "./notify";
@@ -86,6 +87,7 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
     }),
     transfers: new Transfers(host, reportError),
     chats: new Chats(() => app, reportError),
+    edits: new Edits(context, host.service),
   };
   const statusBar = new StatusBar();
   const contextKeys = new ContextUpdater();
@@ -100,6 +102,7 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
     app.peers.update(state);
     app.transfers.update(state);
     app.chats.update(state);
+    app.edits.update(state);
     statusBar.update(state);
     if (host.isOwner) refusals.update(state);
     contextKeys.update(state, { searching: app.network.search !== "", filtering: app.network.isFiltered });

@@ -2,8 +2,11 @@
 import { mkdir, stat, writeFile } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import { l10n, Uri, window, workspace } from "vscode";
+import type { MediaTools } from "../peer/status";
+import type { HostState } from "../rpc/window";
 import { StreamletError, toErrorInfo } from "../wire/errors";
 import { type App, activeProfile } from "./app";
+import { tellIfNoFriends } from "./contacts";
 import { VIDEO_EXTENSIONS } from "./contributions";
 import { DROPPED_FOLDER, profileFolder } from "./host/places";
 import { phaseOf } from "./host/snapshots";
@@ -34,7 +37,12 @@ export async function uploadFiles(app: App, uris: readonly Uri[]): Promise<void>
   void tellRefused(app, refused);
   if (files.length === 0) return;
   const { showUploadPanel } = await import("./panels/uploadPanel");
-  const choices = await showUploadPanel(app.context, files);
+  const tools = await app.service.mediaTools().catch(() => ({}) as MediaTools);
+  const choices = await showUploadPanel(app.context, files, {
+    friends: friendsOf(app.host.state),
+    canOptimise: tools.ffmpeg !== undefined,
+    inspect: (path, options) => app.service.inspectFile(path, options),
+  });
   const failed: string[] = [];
   for (const choice of choices ?? []) {
     try {
@@ -47,6 +55,12 @@ export async function uploadFiles(app: App, uris: readonly Uri[]): Promise<void>
     }
   }
   await tellRefused(app, failed);
+  if (choices?.some(({ audience, share }) => share && audience === "friends")) await tellIfNoFriends(app);
+}
+
+/** How many people a video for friends can go to. */
+export function friendsOf(state: HostState | undefined): number {
+  return state?.snapshot.contacts.filter(({ kind }) => kind === "friend").length ?? 0;
 }
 
 /** Content of a dropped file that has no path here: it is kept in the profile's folder, and shared from there. */

@@ -186,7 +186,8 @@ export function checkbox(options: CheckboxOptions): HTMLElement {
 export interface RadioOption<Value extends string> {
   value: Value;
   label: string;
-  hint: string;
+  /** An element where it changes later. */
+  hint: string | HTMLElement;
 }
 
 export interface RadioGroupOptions<Value extends string> {

@@ -1,13 +1,17 @@
 import "./page.css";
+import "./videoForm.css";
 import {
   type FromUploadPage,
+  heightOf,
+  type ShowUploadMessage,
   type ToUploadPage,
   toDescription,
   toTitle,
   UPLOAD_AUDIENCES,
+  UPLOAD_FORMS,
   type UploadAudience,
   type UploadFile,
-  type UploadStrings,
+  type UploadForm,
   validateDescription,
   validateTitle,
 } from "../rpc/uploadPanel";
@@ -26,6 +30,8 @@ import {
 } from "./controls";
 import { element } from "./dom";
 import { connectToHost } from "./host";
+import { type Preview, previewBox } from "./preview";
+import { previewOf } from "./videoFrame";
 
 /** What outlives a hidden page. */
 interface SavedForm {
@@ -33,11 +39,14 @@ interface SavedForm {
   texts: Record<string, { title: string; description: string }>;
   audience: UploadAudience;
   share: boolean;
+  form: UploadForm;
 }
 
 interface FileCard {
   file: UploadFile;
   element: HTMLElement;
+  facts: HTMLElement;
+  preview: Preview;
   removeButton: HTMLElement;
   title: TextField;
   description: TextField;
@@ -45,16 +54,47 @@ interface FileCard {
 
 const host = connectToHost<ToUploadPage, FromUploadPage, SavedForm>({
   show(message) {
-    form ??= makeForm(message.strings);
+    form ??= makeForm(message);
     form.setFiles(message.files);
+    form.setForms(message.forms);
+  },
+  facts({ path, facts, forms }) {
+    const card = form?.cards.find((candidate) => candidate.file.path === path);
+    if (card) card.facts.textContent = facts;
+    form?.setForms(forms);
+  },
+  preview({ path, picture }) {
+    form?.cards.find((candidate) => candidate.file.path === path)?.preview.show(picture);
   },
 });
 
-let form: { setFiles(files: UploadFile[]): void } | undefined;
+interface Form {
+  readonly cards: readonly FileCard[];
+  setFiles(files: UploadFile[]): void;
+  setForms(forms: ShowUploadMessage["forms"]): void;
+}
 
-function makeForm(strings: UploadStrings): { setFiles(files: UploadFile[]): void } {
-  const saved: SavedForm = host.state ?? { texts: {}, audience: "everyone", share: true };
+let form: Form | undefined;
+
+/** Pictures are made one after another: a form may have 200 files. Nothing waits for them. */
+let pictures: Promise<unknown> = Promise.resolve();
+
+function makePreview(file: UploadFile, preview: Preview): void {
+  pictures = pictures
+    .then(() => (file.uri ? previewOf(file.uri) : Promise.reject(new Error("too large"))))
+    .then(
+      (picture) => preview.show(picture),
+      () => host.send({ type: "noPreview", path: file.path }),
+    );
+}
+
+function makeForm({ strings, forms }: ShowUploadMessage): Form {
+  const saved: SavedForm = { texts: {}, audience: "everyone", share: true, form: "original", ...host.state };
   const cards: FileCard[] = [];
+  const formHints = Object.fromEntries(UPLOAD_FORMS.map((value) => [value, element("span")])) as Record<
+    UploadForm,
+    HTMLElement
+  >;
   const live = announcer();
   const heading = element("h1");
   const list = element("div", { class: "cards" });
@@ -80,10 +120,14 @@ function makeForm(strings: UploadStrings): { setFiles(files: UploadFile[]): void
       icon: "remove",
       onClick: () => removeFile(card),
     });
+    const facts = element("span", { class: "note" }, file.facts);
+    const preview = previewBox(file.fileName, strings.noPreview);
     const card: FileCard = {
       file,
       title,
       description,
+      facts,
+      preview,
       removeButton,
       element: element(
         "section",
@@ -91,14 +135,23 @@ function makeForm(strings: UploadStrings): { setFiles(files: UploadFile[]): void
         element(
           "div",
           { class: "line file" },
-          element("span", { class: "file-name", title: file.path }, file.fileName),
-          element("span", { class: "note" }, file.sizeText),
+          element(
+            "div",
+            { class: "names" },
+            element("span", { class: "file-name", title: file.path }, file.fileName),
+            facts,
+          ),
           removeButton,
         ),
-        title.element,
-        description.element,
+        element(
+          "div",
+          { class: "video" },
+          preview.element,
+          element("div", { class: "words" }, title.element, description.element),
+        ),
       ),
     };
+    makePreview(file, preview);
     return card;
   }
 
@@ -107,6 +160,7 @@ function makeForm(strings: UploadStrings): { setFiles(files: UploadFile[]): void
     const known = new Map(cards.map((card) => [card.file.path, card]));
     const added = files.filter((file) => !known.has(file.path));
     cards.splice(0, cards.length, ...files.map((file) => known.get(file.path) ?? makeCard(file)));
+    for (const [index, { facts }] of files.entries()) cards[index]!.facts.textContent = facts;
     render();
     const target = cards.find((card) => card.file.path === added[0]?.path);
     if (!target) return;
@@ -165,6 +219,7 @@ function makeForm(strings: UploadStrings): { setFiles(files: UploadFile[]): void
       return;
     }
     const { audience, share } = saved;
+    const optimise = forms ? heightOf(saved.form) : undefined;
     host.send({
       type: "submit",
       choices: cards.map((card) => ({
@@ -173,6 +228,8 @@ function makeForm(strings: UploadStrings): { setFiles(files: UploadFile[]): void
         description: toDescription(card.description.value),
         audience,
         share,
+        ...(card.preview.picture ? { thumbnail: card.preview.picture.data } : {}),
+        ...(optimise ? { optimise } : {}),
       })),
     });
   }
@@ -189,6 +246,16 @@ function makeForm(strings: UploadStrings): { setFiles(files: UploadFile[]): void
       element("p", { class: "intro" }, strings.intro),
       list,
       divider(),
+      forms &&
+        radioGroup({
+          label: strings.form,
+          options: UPLOAD_FORMS.map((value) => ({ value, label: strings[value], hint: formHints[value] })),
+          value: saved.form,
+          onChange(value) {
+            saved.form = value;
+            save();
+          },
+        }),
       radioGroup({
         label: strings.audience,
         options: UPLOAD_AUDIENCES.map((value) => ({ value, label: strings[value], hint: strings[`${value}Hint`] })),
@@ -212,7 +279,13 @@ function makeForm(strings: UploadStrings): { setFiles(files: UploadFile[]): void
     ),
   );
   handleFormKeys({ onSubmit: submit, onCancel: cancel });
-  return { setFiles };
+  return {
+    cards,
+    setFiles,
+    setForms(texts) {
+      for (const value of UPLOAD_FORMS) formHints[value].textContent = texts?.[value] ?? "";
+    },
+  };
 }
 
 host.send({ type: "ready" });

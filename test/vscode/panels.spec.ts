@@ -294,14 +294,16 @@ describe("the forms, in the real VS Code", function () {
       });
     });
 
-    it("shows the file's name and size, and offers no audience that does not exist yet", async () => {
+    it("shows the file's name and size, offers each audience, and says who friends are", async () => {
       const frame = await open("Upload One");
       assert.equal(await frame.getByText("login bug.mp4").count(), 1);
       assert.equal(await frame.getByText("48 MB").count(), 1);
       assert.deepEqual(await frame.getByRole("radio").allInnerTexts(), [
         "Everyone on my trackers",
+        "Friends",
         "Public, any BitTorrent client",
       ]);
+      await frame.getByText("Only people whose key you pinned (2).").waitFor();
     });
 
     it("takes name, description, audience and share by keyboard", async () => {
@@ -311,7 +313,7 @@ describe("the forms, in the real VS Code", function () {
       await type("First line");
       await press("Enter");
       await type("second line");
-      await press("Tab", "ArrowDown", "Tab", "Space");
+      await press("Tab", "ArrowDown", "ArrowDown", "Tab", "Space");
       await frame.getByRole("checkbox", { name: "Share now", checked: false }).waitFor();
       await press("Enter");
       const answer = {

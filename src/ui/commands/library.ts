@@ -7,7 +7,7 @@ import { tellIfNoFriends } from "../contacts";
 import { confirm, inform } from "../notify";
 import { saveCopy } from "../saveCopy";
 import { libraryTargets, linkTargets } from "../targets";
-import { chooseFiles, uploadFiles } from "../uploads";
+import { chooseFiles, friendsOf, uploadFiles } from "../uploads";
 import type { Handlers } from "./handlers";
 
 type LibraryCommand =
@@ -26,10 +26,6 @@ type LibraryCommand =
   | "streamlet.pause"
   | "streamlet.resume"
   | "streamlet.checkFile";
-
-/** The bounds of a published record. */
-const MAX_TITLE_CHARS = 200;
-const MAX_DESCRIPTION_CHARS = 4000;
 
 const isWhole = (video: LibraryVideo) => video.state === "ready";
 const isPartial = (video: LibraryVideo) =>
@@ -68,7 +64,7 @@ async function publish(app: App, args: unknown[]): Promise<void> {
   });
   // Only its owner decides who may have a video.
   const own = videos.filter((video) => video.origin === "uploaded");
-  const audience = own.length > 0 ? await pickAudience(own) : undefined;
+  const audience = own.length > 0 ? await pickAudience(app, own) : undefined;
   for (const video of videos) {
     if (video.origin === "obtained") await app.service.share(video.key, video.audience);
     else if (audience) await app.service.share(video.key, audience);
@@ -76,12 +72,21 @@ async function publish(app: App, args: unknown[]): Promise<void> {
   if (audience === "friends") await tellIfNoFriends(app);
 }
 
-async function pickAudience(videos: readonly LibraryVideo[]): Promise<Audience | undefined> {
+async function pickAudience(app: App, videos: readonly LibraryVideo[]): Promise<Audience | undefined> {
+  const friends = friendsOf(app.host.state);
   const items: (QuickPickItem & { audience: Audience })[] = [
     {
       label: l10n.t("$(broadcast) Everyone"),
       detail: l10n.t("Everyone on the trackers of this profile sees it in Network."),
       audience: "everyone",
+    },
+    {
+      label: l10n.t("$(heart) Friends"),
+      detail:
+        friends > 0
+          ? l10n.t("Only people whose key you pinned ({0}). Copies that are made already stay made.", friends)
+          : l10n.t("You have no friends yet: add one in Peers. Copies that are made already stay made."),
+      audience: "friends",
     },
     {
       label: l10n.t("$(globe) Public"),
@@ -110,25 +115,7 @@ async function editInfo(app: App, args: unknown[]): Promise<void> {
     none: l10n.t("You have not uploaded a video yet."),
     single: true,
   });
-  if (!video) return;
-  const title = await window.showInputBox({
-    title: l10n.t("Edit Info (1 of 2)"),
-    prompt: l10n.t("Name"),
-    value: video.title,
-    validateInput: (text) => {
-      if (text.trim() === "") return l10n.t("The name must not be empty.");
-      return text.length > MAX_TITLE_CHARS ? l10n.t("At most {0} characters.", MAX_TITLE_CHARS) : undefined;
-    },
-  });
-  if (title === undefined) return;
-  const description = await window.showInputBox({
-    title: l10n.t("Edit Info (2 of 2)"),
-    prompt: l10n.t("Description (may be empty)"),
-    value: video.description,
-    validateInput: (text) =>
-      text.length > MAX_DESCRIPTION_CHARS ? l10n.t("At most {0} characters.", MAX_DESCRIPTION_CHARS) : undefined,
-  });
-  if (description !== undefined) await app.service.editInfo(video.key, { title: title.trim(), description });
+  if (video) await app.edits.edit(video);
 }
 
 async function play(app: App, args: unknown[]): Promise<void> {

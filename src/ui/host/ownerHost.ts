@@ -80,6 +80,7 @@ const MAX_PENDING_IDENTITIES = 16;
 
 const FORWARDED = [
   "upload",
+  "inspectFile",
   "share",
   "unshare",
   "editInfo",

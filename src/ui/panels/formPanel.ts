@@ -26,6 +26,10 @@ export class FormPanel<Out extends WebviewMessage, In extends WebviewMessage, Re
     return this.page.panel.webview;
   }
 
+  setResourceRoots(roots: readonly vscode.Uri[]): void {
+    this.page.setResourceRoots(roots);
+  }
+
   finish(result: Result | undefined): void {
     this.resolve(result);
     this.page.dispose();

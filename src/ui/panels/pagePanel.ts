@@ -31,6 +31,8 @@ export interface PagePanelOptions<In extends WebviewMessage> {
   resourceRoots?: readonly vscode.Uri[];
   /** Sources besides the page's own for its policy, e.g. `{ "media-src": "blob:" }`. `img-src` has `data:` anyway: pictures come as data. */
   policy?: Readonly<Record<string, string>>;
+  /** It plays files of `resourceRoots`. */
+  playsFiles?: boolean;
   /** Where the tab opens; the active column by default. */
   column?: vscode.ViewColumn;
 }
@@ -82,6 +84,14 @@ export class PagePanel<Out extends WebviewMessage, In extends WebviewMessage> im
     return this.panel.visible;
   }
 
+  /** Other folders than those of `resourceRoots`; the page may be made anew by that. */
+  setResourceRoots(roots: readonly vscode.Uri[]): void {
+    const { webview } = this.panel;
+    const [own, ...before] = webview.options.localResourceRoots ?? [];
+    if (!own || String(before) === String(roots)) return;
+    webview.options = { ...webview.options, localResourceRoots: [own, ...roots] };
+  }
+
   /** Also while hidden, and once; at once where the tab is closed already. */
   onDidDispose(listener: () => void): void {
     this.panel.onDidDispose(listener);
@@ -99,7 +109,7 @@ export class PagePanel<Out extends WebviewMessage, In extends WebviewMessage> im
 function pageHtml<In extends WebviewMessage>(
   webview: vscode.Webview,
   root: vscode.Uri,
-  { page, title, policy = {} }: PagePanelOptions<In>,
+  { page, title, playsFiles, policy = {} }: PagePanelOptions<In>,
 ): string {
   const nonce = randomBytes(NONCE_BYTES).toString("base64");
   const script = webview.asWebviewUri(vscode.Uri.joinPath(root, `${page}.js`));
@@ -111,6 +121,7 @@ function pageHtml<In extends WebviewMessage>(
     "style-src": `${webview.cspSource} 'nonce-${nonce}'`,
     "script-src": `'nonce-${nonce}'`,
     "img-src": "data:",
+    ...(playsFiles ? { "media-src": webview.cspSource } : {}),
     ...policy,
   };
   const text = Object.entries(sources)

@@ -46,6 +46,8 @@ export function activate(context: vscode.ExtensionContext): void {
       validatePort,
     }),
   );
-  register("uploadOne", () => showUploadPanel(context, [FIRST_FILE]));
-  register("uploadTwo", () => showUploadPanel(context, [FIRST_FILE, SECOND_FILE]));
+  // What needs ffmpeg or a real file is tested with the whole extension.
+  const options = { friends: 2, canOptimise: false, inspect: async () => ({}) };
+  register("uploadOne", () => showUploadPanel(context, [FIRST_FILE], options));
+  register("uploadTwo", () => showUploadPanel(context, [FIRST_FILE, SECOND_FILE], options));
 }
