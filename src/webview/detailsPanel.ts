@@ -159,7 +159,7 @@ function factNodes({ label, value, code }: Fact): Node[] {
 function sourceTable({ sources, columns }: DetailsStrings, rows: SourceRow[]): HTMLElement {
   return element(
     "table",
-    { class: "sources", role: "table", "aria-label": sources },
+    { class: "source-table", role: "table", "aria-label": sources },
     element(
       "thead",
       { role: "rowgroup" },

@@ -212,7 +212,7 @@ export function detailsStrings(): DetailsStrings {
       here: l10n.t("here"),
       fetching: l10n.t("being fetched"),
       missing: l10n.t("not here"),
-      sources: l10n.t("lower strip: how many connected sources have it, the fuller the more"),
+      sources: l10n.t("at connected sources (five fill the strip)"),
     },
   };
 }

@@ -214,16 +214,30 @@ export function tooltip(
   rows: [name: string, value: string | undefined][],
 ): MarkdownString {
   const text = new MarkdownString();
-  text.appendMarkdown("**").appendText(title).appendMarkdown("**");
+  text.appendMarkdown("**");
+  appendForeign(text, title);
+  text.appendMarkdown("**");
   const address = picture && pictureAddress(picture);
   if (address) text.appendMarkdown(`\n\n![${l10n.t("Preview")}](${address}|width=${PICTURE_WIDTH})`);
   if (description) {
     const cut =
       description.length > MAX_DESCRIPTION_CHARS ? `${description.slice(0, MAX_DESCRIPTION_CHARS)}…` : description;
-    text.appendMarkdown("\n\n").appendText(cut);
+    appendForeign(text.appendMarkdown("\n\n"), cut);
   }
   for (const [name, value] of rows) {
-    if (value) text.appendMarkdown("\n\n").appendText(`${name}: ${value}`);
+    if (value) appendForeign(text.appendMarkdown("\n\n"), `${name}: ${value}`);
   }
   return text;
+}
+
+/**
+ * `appendText` word by word, with our own blanks between: its blanks do not break, and long lines would be cut off. The signs
+ * that make an address or a numbered list are escaped, which it leaves undone: a stranger's `https://...` stays text.
+ */
+function appendForeign(text: MarkdownString, foreign: string): void {
+  for (const part of foreign.trim().split(/(\s+|[.:/@])/)) {
+    if (/^[.:/@]$/.test(part)) text.appendMarkdown(`\\${part}`);
+    else if (/^\s/.test(part)) text.appendMarkdown(part.includes("\n") ? "\n\n" : " ");
+    else if (part !== "") text.appendText(part);
+  }
 }
