@@ -96,6 +96,19 @@ describe("every page, for people who do not use a mouse or do not see the screen
       },
       stops: ["Start a Tracker Here", "Test Again", "Copy Report"],
     },
+    {
+      name: "Details",
+      async open() {
+        await mine.upload(CLIP, "A clip");
+        await mine.untilDescribed(mine.videos, "A clip", /waiting for a tracker/);
+        await mine.videos.openMenu("A clip");
+        await mine.window.pickMenu("Show Details");
+        const page = await mine.window.webview(".source-table");
+        await page.getByText("1 of 1 pieces here").waitFor();
+        return page;
+      },
+      stops: ["Play in System Player", "Save to Device...", "Copy Link"],
+    },
   ];
 
   it("axe really looks: a planted fault is found", async () => {

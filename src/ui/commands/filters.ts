@@ -119,7 +119,7 @@ interface KnownOwner {
   note?: string;
 }
 
-/** Everybody whose videos there may be: those who are listed, friends, whoever is online, and the one that is chosen now. */
+/** Everybody whose videos there may be: those who were listed, friends, whoever is online, and the one that is chosen now. */
 function knownOwners(app: App): Iterable<KnownOwner> {
   const owners = new Map<Fingerprint, KnownOwner>();
   const add = (fingerprint: Fingerprint, peerId: string, note?: string) => {
@@ -131,7 +131,7 @@ function knownOwners(app: App): Iterable<KnownOwner> {
   for (const { fingerprint, peerId, kind } of snapshot?.contacts ?? []) {
     if (kind === "friend") add(fingerprint, peerId, l10n.t("friend"));
   }
-  for (const { ownerFingerprint, owner: peerId } of app.network.videos) add(ownerFingerprint, peerId);
+  for (const [fingerprint, peerId] of app.network.owners) add(fingerprint, peerId);
   for (const { fingerprint, peerId } of app.peers.peers) add(fingerprint, peerId);
   if (owner) add(owner.fingerprint, owner.peerId);
   return owners.values();

@@ -13,6 +13,7 @@ import {
 import type { LibraryVideo, NetworkPage, NetworkVideo } from "../../peer/status";
 import type { HostState, WindowService } from "../../rpc/window";
 import { peerIdKey } from "../../wire/trackerAddress";
+import type { Fingerprint } from "../../wire/types";
 import { Views } from "../contributions";
 import { phaseOf } from "../host/snapshots";
 import { explain } from "../messages";
@@ -37,6 +38,8 @@ export interface NetworkNode {
 }
 export type NetworkTreeNode = NetworkNode | ActionNode;
 
+/** More owners than anybody looks through; a search by name finds the rest. */
+const MAX_OWNERS = 500;
 /** The tracker coalesces its news as well; faster than this nobody reads. */
 const QUERY_INTERVAL_MS = 500;
 
@@ -56,6 +59,8 @@ export class NetworkTree implements TreeDataProvider<NetworkTreeNode>, Disposabl
   private text = "";
   private narrowed: NetworkFilters = {};
   private sort: NetworkSort = "newest";
+  /** Everybody whose videos were listed, by fingerprint: a filter must not hide whom else one could filter by. */
+  private readonly seenOwners = new Map<Fingerprint, string>();
   private state: HostState | undefined;
   private library = new Map<string, LibraryVideo>();
   private profileId: string | undefined;
@@ -94,6 +99,9 @@ export class NetworkTree implements TreeDataProvider<NetworkTreeNode>, Disposabl
   get isFiltered(): boolean {
     return filterSummary(this.narrowed) !== undefined;
   }
+  get owners(): ReadonlyMap<Fingerprint, string> {
+    return this.seenOwners;
+  }
   get order(): NetworkSort {
     return this.sort;
   }
@@ -131,7 +139,10 @@ export class NetworkTree implements TreeDataProvider<NetworkTreeNode>, Disposabl
     const phase = phaseOf(state);
     if (state.activeId !== this.profileId || (phase !== "running" && phase !== "starting")) {
       // Owners and friends are another profile's.
-      if (state.activeId !== this.profileId && this.isFiltered) this.narrowed = {};
+      if (state.activeId !== this.profileId) {
+        this.narrowed = {};
+        this.seenOwners.clear();
+      }
       this.profileId = state.activeId;
       this.revision = undefined;
       this.query.cancel();
@@ -205,6 +216,9 @@ export class NetworkTree implements TreeDataProvider<NetworkTreeNode>, Disposabl
     const early =
       page.total === 0 && !this.text && !this.isFiltered && this.state?.wanted && !this.state.snapshot.networkKnown;
     if (early && this.state && networkCondition(this.state) === "loading" && phaseOf(this.state) === "running") return;
+    for (const { ownerFingerprint, owner } of page.videos) {
+      if (this.seenOwners.size < MAX_OWNERS) this.seenOwners.set(ownerFingerprint, owner);
+    }
     const change = this.list.update(page.videos);
     const ambiguous = ambiguousNames(page.videos, this.state);
     const structure =
