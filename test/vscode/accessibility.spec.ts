@@ -87,6 +87,19 @@ describe("every page, for people who do not use a mouse or do not see the screen
       stops: ["Name", "Description (optional)", "Everyone on my trackers", "Share now", "Upload", "Cancel"],
     },
     {
+      name: "Details",
+      async open() {
+        await mine.upload(CLIP, "Clip");
+        await mine.untilDescribed(mine.videos, "Clip", /waiting for a tracker/);
+        await mine.videos.openMenu("Clip");
+        await mine.window.pickMenu("Show Details");
+        const page = await mine.window.webview("main h1");
+        await page.getByRole("button", { name: "Play in System Player" }).waitFor();
+        return page;
+      },
+      stops: ["Play in System Player", "Save to Device...", "Copy Link"],
+    },
+    {
       name: "Connection Doctor",
       async open() {
         await mine.window.command("Streamlet: Connection Doctor");
