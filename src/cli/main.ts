@@ -1,12 +1,16 @@
 import { Command, CommanderError, Option } from "commander";
 import { version } from "../../package.json";
 import type { Audience } from "../peer/status";
+import type { ContactAddress } from "../wire/contact";
+import type { Fingerprint } from "../wire/types";
+import { addFriend, listFriends, removeFriend } from "./commands/friends";
 import { get } from "./commands/get";
 import { list } from "./commands/list";
 import { peers } from "./commands/peers";
 import { play } from "./commands/play";
 import { share } from "./commands/share";
-import { addCommonOptions, commonOptions } from "./options";
+import { type ContactsContext, withContacts } from "./contacts";
+import { addCommonOptions, commonOptions, parseContactArgument, parseFingerprintArgument } from "./options";
 import { Output } from "./output";
 import { type Context, withPeer } from "./peer";
 import { describeError } from "./sentences";
@@ -15,10 +19,16 @@ import { Interrupted, Shutdown } from "./shutdown";
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
 
-type Run = (work: (context: Context) => Promise<void>, mode: { oneShot: boolean }, command: Command) => Promise<void>;
+interface Runners {
+  withPeer(work: (context: Context) => Promise<void>, mode: { oneShot: boolean }, command: Command): Promise<void>;
+  withContacts(work: (context: ContactsContext) => Promise<void>, command: Command): Promise<void>;
+}
 
 /** The program's commands. Wrong usage is thrown as CommanderError. */
-function buildProgram(run: Run, onUsageError: (text: string) => void): Command {
+function buildProgram(
+  { withPeer: run, withContacts: runOffline }: Runners,
+  onUsageError: (text: string) => void,
+): Command {
   const program = new Command("streamlet")
     .description("Shares and fetches videos directly between people: no cloud, no account.")
     .version(version);
@@ -64,7 +74,24 @@ function buildProgram(run: Run, onUsageError: (text: string) => void): Command {
       await run((context) => play(context, { source }), { oneShot: true }, command);
     });
 
-  for (const command of [program, ...program.commands]) {
+  const friends = program.command("friends").description("say who may have what you share with friends");
+  const addFriends = (name: string, description: string) =>
+    addCommonOptions(friends.command(name).description(description));
+  addFriends("add", "pin somebody's key")
+    .argument("<contact>", "fingerprint, or fingerprint@host:port", parseContactArgument)
+    .action(async (contact: ContactAddress, _raw, command) => {
+      await runOffline((context) => addFriend(context, contact), command);
+    });
+  addFriends("list", "list your friends").action(async (_raw, command) => {
+    await runOffline(listFriends, command);
+  });
+  addFriends("remove", "end a friendship; copies that were made stay made")
+    .argument("<fingerprint>", "as friends list shows it", parseFingerprintArgument)
+    .action(async (fingerprint: Fingerprint, _raw, command) => {
+      await runOffline((context) => removeFriend(context, fingerprint), command);
+    });
+
+  for (const command of [program, ...program.commands, ...friends.commands]) {
     command.exitOverride().configureOutput({ outputError: onUsageError }).showHelpAfterError(false);
   }
   return program;
@@ -78,8 +105,9 @@ async function main(args: string[]): Promise<number> {
   let exitCode = 0;
   const usageErrors: string[] = [];
   const program = buildProgram(
-    async (work, mode, command) => {
-      await withPeer(commonOptions(command), { output, shutdown }, mode, work);
+    {
+      withPeer: (work, mode, command) => withPeer(commonOptions(command), { output, shutdown }, mode, work),
+      withContacts: (work, command) => withContacts(commonOptions(command), { output, shutdown }, work),
     },
     (text) => usageErrors.push(text.replace(/^error: /, "").trim()),
   );

@@ -1,7 +1,10 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { parseHostPort } from "../peer/net/addresses";
+import { type ContactAddress, parseContact } from "../wire/contact";
 import { StreamletError } from "../wire/errors";
+import { parseFingerprint } from "../wire/fingerprint";
 import { isPeerId, parseTrackerAddress } from "../wire/trackerAddress";
+import type { Fingerprint } from "../wire/types";
 
 /** Options that every command takes, after parsing. */
 export interface CommonOptions {
@@ -63,6 +66,17 @@ function checked(text: string, parse: (text: string) => unknown): string {
     if (error instanceof StreamletError) throw new InvalidArgumentError(error.message);
     throw error;
   }
+}
+
+export function parseContactArgument(text: string): ContactAddress {
+  checked(text, parseContact);
+  return parseContact(text);
+}
+
+export function parseFingerprintArgument(text: string): Fingerprint {
+  const fingerprint = parseFingerprint(text);
+  if (!fingerprint) throw new InvalidArgumentError("A fingerprint is 8 groups of 7 characters, or 64 hex digits.");
+  return fingerprint;
 }
 
 /** Parser of a repeatable option: checks each value and keeps them as written. */

@@ -24,6 +24,17 @@ export type CliEvent =
   | { event: "progress"; bytes: number; total: number; rate: number; peers: number }
   | { event: "done"; path: string; bytes: number; seconds: number; sha256: string }
   | { event: "stream"; url: string }
+  | {
+      event: "friend";
+      fingerprint: string;
+      /** "" until they have introduced themselves. */
+      peerId: string;
+      /** null: not known. */
+      host: string | null;
+      port: number | null;
+      /** Milliseconds since the epoch. */
+      addedAt: number;
+    }
   | { event: "error"; code: string; message: string };
 
 /** Some terminals do not say how wide they are. */

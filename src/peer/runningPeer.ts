@@ -402,7 +402,13 @@ export class RunningPeer implements Engine {
   }
 
   private async openVideos(): Promise<void> {
-    for (const entry of this.library.entries()) this.adopt(entry.key);
+    const { fingerprint } = this.identity;
+    for (const { key, origin, ownerFingerprint } of this.library.entries()) {
+      // The profile may have got a new key: what it has uploaded is its own all the same.
+      const isLeft = origin === "uploaded" && ownerFingerprint !== fingerprint;
+      if (isLeft) this.library.update(key, { ownerFingerprint: fingerprint, record: undefined });
+      this.adopt(key);
+    }
     await this.uploads.sweep();
     const looks: Promise<void>[] = [];
     for (const runtime of this.runtimes.values()) {

@@ -50,6 +50,8 @@ import { type Links, linksOf } from "./videoLink";
 import type { DownloadResult, VideoRuntime } from "./videoRuntime";
 
 const RELEASE_TIMEOUT_MS = 3_000;
+/** Whoever asks what there is waits so long for friends who are not connected yet: a dial on a slow link. */
+const FRIENDS_WAIT_MS = 1_500;
 
 export class Session implements PeerService {
   private running: RunningPeer | undefined;
@@ -244,7 +246,10 @@ export class Session implements PeerService {
   async download(request: DownloadRequest): Promise<{ key: string }> {
     const peer = this.peer();
     const spec = await readDownloadSource(request.source, {
-      recordsOf: (id) => peer.catalog.recordsOf(id),
+      recordsOf: async (id) => {
+        if (peer.catalog.recordsAtHand(id).length === 0) await peer.friendLinks.refresh(FRIENDS_WAIT_MS);
+        return peer.catalog.recordsOf(id);
+      },
       // What is in the library goes on without its owner.
       recordsFromOwner: async (id, owner, hosts) =>
         peer.library.findById(id) ? [] : peer.grantKeeper.recordsFromOwner(id, owner, hosts),
@@ -421,8 +426,9 @@ export class Session implements PeerService {
     const peers = page.peers.map((p) => ({ ...p, connected: peer.controls.has(p.fingerprint) }));
     return { ...page, peers };
   }
-  refresh(): Promise<void> {
-    return this.peer().catalog.refresh();
+  async refresh(): Promise<void> {
+    const peer = this.peer();
+    await Promise.all([peer.friendLinks.refresh(FRIENDS_WAIT_MS), peer.catalog.refresh()]);
   }
   connect(address: string): Promise<ManualConnection> {
     return this.peer().manual.connect(address);

@@ -44,6 +44,14 @@ const EVENT = z.discriminatedUnion("event", [
     port,
     self: z.boolean(),
   }),
+  z.strictObject({
+    event: z.literal("friend"),
+    fingerprint: hex64,
+    peerId: z.string(),
+    host: z.string().min(1).nullable(),
+    port: port.nullable(),
+    addedAt: count,
+  }),
   z.strictObject({ event: z.literal("progress"), bytes: count, total: count, rate: z.number().min(0), peers: count }),
   z.strictObject({
     event: z.literal("done"),

@@ -250,14 +250,26 @@ function windowTests(): void {
       assert.ok(existsSync(path));
     });
 
-    it("set data aside on reset, and start empty", async () => {
+    it("set data aside on reset, and start without videos; friends and blocked people stay", async () => {
       const window = openWindow();
       const id = await createProfile(window);
       await window.service.startProfile(id);
       await window.service.upload({ path: clip(folder), audience: "everyone", share: false });
       await window.until("ready", (state) => state.snapshot.videos[0]?.state === "ready");
+      await window.service.addFriend("ab".repeat(32), "bob");
+      await window.service.block("cd".repeat(32));
       await window.service.resetData(id);
-      await window.until("empty", (state) => phaseOf(state) === "running" && state.snapshot.videos.length === 0);
+      const { snapshot } = await window.until(
+        "empty",
+        (state) => phaseOf(state) === "running" && state.snapshot.videos.length === 0,
+      );
+      assert.deepEqual(
+        snapshot.contacts.map(({ kind, peerId }) => [kind, peerId]),
+        [
+          ["blocked", ""],
+          ["friend", "bob"],
+        ],
+      );
       const names = readdirSync(join(folder, "storage", "profiles", id));
       assert.equal(names.filter((name) => name.startsWith("set-aside-")).length, 1);
     });

@@ -61,7 +61,7 @@ export class FriendLinks {
   private readonly stopRounds: () => void;
   private cancelLook: (() => void) | undefined;
   private lookedAt = Number.NEGATIVE_INFINITY;
-  private dials = 0;
+  private readonly underWay = new Set<Promise<void>>();
   private stopped = false;
 
   constructor(private readonly host: FriendLinksHost) {
@@ -97,6 +97,25 @@ export class FriendLinks {
     const openedAt = attempt?.openedAt ?? Number.NEGATIVE_INFINITY;
     if (attempt && !attempt.dialing && this.host.clock.now() - openedAt > STABLE_MS) this.attempts.delete(fingerprint);
     this.lookSoon();
+  }
+
+  /** Looks for all friends now: those who are online are connected when it resolves, unless that takes longer than `ms`. */
+  async refresh(ms: number): Promise<void> {
+    if (this.stopped || this.missing().length === 0) return;
+    for (const attempt of this.attempts.values()) attempt.nextAt = 0;
+    const look = async () => {
+      this.dialDue();
+      await this.askDirectories();
+      this.dialDue();
+      await Promise.all(this.underWay);
+    };
+    await new Promise<void>((resolve) => {
+      const cancel = this.host.clock.after(ms, resolve);
+      void look().then(() => {
+        cancel();
+        resolve();
+      });
+    });
   }
 
   /** Where trackers say that this person is, a friend or not; asked now. */
@@ -169,7 +188,7 @@ export class FriendLinks {
     if (this.stopped) return;
     const now = this.host.clock.now();
     for (const fingerprint of this.missing()) {
-      if (this.dials >= MAX_DIALS) return;
+      if (this.underWay.size >= MAX_DIALS) return;
       const known = this.addressesOf(fingerprint);
       const attempt = this.attempts.get(fingerprint) ?? { failures: 0, nextAt: 0, dialing: false, addresses: "" };
       const address = known[attempt.failures % known.length];
@@ -177,7 +196,9 @@ export class FriendLinks {
       if (!address || attempt.dialing || (now < attempt.nextAt && attempt.addresses === addresses)) continue;
       attempt.addresses = addresses;
       this.attempts.set(fingerprint, attempt);
-      void this.dial(fingerprint, address, attempt);
+      const dial = this.dial(fingerprint, address, attempt);
+      this.underWay.add(dial);
+      void dial.then(() => this.underWay.delete(dial));
     }
   }
 
@@ -199,7 +220,6 @@ export class FriendLinks {
   }
 
   private async dial(fingerprint: Fingerprint, address: HostPort, attempt: Attempt): Promise<void> {
-    this.dials++;
     attempt.dialing = true;
     await this.host.dial(address, fingerprint).then(
       () => {
@@ -207,7 +227,6 @@ export class FriendLinks {
       },
       () => undefined, // not there, or somebody else: tried again later
     );
-    this.dials--;
     attempt.dialing = false;
     const delay = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** attempt.failures);
     attempt.failures++;

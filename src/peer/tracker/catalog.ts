@@ -27,6 +27,8 @@ const DEFAULT_QUERY: NetworkQuery = { limit: 200 };
 const TAKEN_BACK_MS = 5_000;
 /** All that `refresh` and a look-up wait for. */
 const WAIT_MS = 5_000;
+/** So long a look-up is the friends' alone. */
+const FRIENDS_WAIT_MS = 1_000;
 
 /** One's own shared video (any audience), shown even with no tracker. */
 export interface OwnVideo {
@@ -174,7 +176,11 @@ export class Catalog {
   async recordsOf(id: VideoId): Promise<VideoRecord[]> {
     const known = this.recordsAtHand(id);
     if (known.length > 0) return known;
-    await this.#lookUp(id, () => this.recordsAtHand(id).length > 0);
+    const isHere = () => this.recordsAtHand(id).length > 0;
+    // Friends first: of what is theirs no tracker needs to hear.
+    const friends = [...this.#peers].flatMap(([key, source]) => (this.#people.isFriend(key) ? [source] : []));
+    if (friends.length > 0) await this.#lookUp(id, isHere, friends, FRIENDS_WAIT_MS);
+    if (!isHere()) await this.#lookUp(id, isHere);
     return this.recordsAtHand(id);
   }
 
@@ -218,17 +224,25 @@ export class Catalog {
     this.#didChange.clear();
   }
 
-  /** Asks all sources for the records of this video until `isHere`, at most 5 s. */
-  async #lookUp(id: VideoId, isHere: () => boolean): Promise<void> {
+  /** Asks all sources, or these, for the records of this video until `isHere`, at most `ms`. */
+  async #lookUp(
+    id: VideoId,
+    isHere: () => boolean,
+    sources: Iterable<CatalogSource> = this.#sources,
+    ms = WAIT_MS,
+  ): Promise<void> {
     const isSecret = this.options.isSecret?.(id) || this.#records.ofVideo(id).some((r) => r.audience === "friends");
-    const asked = [...this.#sources].filter((source) => !isSecret || source instanceof PeerSource);
+    const asked = [...sources].filter((source) => !isSecret || source instanceof PeerSource);
     const lookUps = asked.map(async (source) => {
       await source.lookUp(id).catch(() => {});
       // Who has it ends the wait; who has not leaves it to the others.
       if (isHere()) return true;
       throw new Error("not here");
     });
-    await this.#within(Promise.any(lookUps).catch(() => {}));
+    await this.#within(
+      Promise.any(lookUps).catch(() => {}),
+      ms,
+    );
   }
 
   /** Those of `recordsOf` that are known without asking anybody. */
@@ -352,9 +366,9 @@ export class Catalog {
     this.#didChange.fire();
   }
 
-  #within(work: Promise<unknown>): Promise<void> {
+  #within(work: Promise<unknown>, ms = WAIT_MS): Promise<void> {
     return new Promise((resolve) => {
-      const cancel = this.#clock.after(WAIT_MS, resolve);
+      const cancel = this.#clock.after(ms, resolve);
       const finish = () => {
         cancel();
         resolve();

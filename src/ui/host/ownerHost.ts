@@ -114,8 +114,8 @@ const FORWARDED = [
   "diagnose",
 ] as const satisfies readonly (keyof EngineMethods)[];
 
-/** Subfolders of a profile's folder that hold the user's videos; Reset Data leaves them. */
-const VIDEO_FOLDERS: readonly string[] = ["downloads", DROPPED_FOLDER];
+/** What Reset Data leaves in a profile's folder: the user's videos, and whom they know. */
+const KEPT_DATA: readonly string[] = ["downloads", DROPPED_FOLDER, "contacts.json", "chats"];
 
 export class OwnerHost {
   readonly service: WindowService;
@@ -288,7 +288,7 @@ export class OwnerHost {
     const aside = join(folder, `set-aside-${new Date().toISOString().replaceAll(":", "-")}`);
     await mkdir(aside, { recursive: true });
     for (const name of await readdir(folder)) {
-      if (!VIDEO_FOLDERS.includes(name) && !name.startsWith("set-aside-"))
+      if (!KEPT_DATA.includes(name) && !name.startsWith("set-aside-"))
         await rename(join(folder, name), join(aside, name));
     }
     this.options.log.info(`The data of a profile was set aside in ${aside}`);
