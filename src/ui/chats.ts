@@ -80,6 +80,8 @@ export class Chats implements Disposable {
     }
     this.updateBadge(snapshot.chats);
     this.updateToasts(running ? snapshot.chats : undefined);
+    // The next run counts its changes anew.
+    if (!running) this.revision = undefined;
     if (this.panels.size === 0) return;
     if (running && snapshot.peersRevision !== this.peersRevision) this.askDirectory();
     this.updatePeople();

@@ -14,7 +14,7 @@ const THEMES = [
 ];
 const CLIP = resolve("test/fixtures/clip.mp4");
 const FOCUSABLE =
-  "main :is(input, textarea, select, button, vscode-button, vscode-checkbox, vscode-radio, [tabindex='0'])";
+  "main :is(summary, input, textarea, select, button, vscode-button, vscode-checkbox, vscode-radio, [tabindex='0'])";
 /** More stops than any form has. */
 const MAX_STOPS = 40;
 
@@ -98,6 +98,29 @@ describe("every page, for people who do not use a mouse or do not see the screen
         return page;
       },
       stops: ["Play in System Player", "Save to Device...", "Copy Link"],
+    },
+    {
+      name: "Chat",
+      async open() {
+        await mine.window.command("Streamlet: Open Chat");
+        await mine.window.pick("Enter a fingerprint");
+        await mine.window.answer("ab".repeat(32));
+        const page = await mine.window.webview("main.chat");
+        await page.getByRole("textbox").fill("Are you there?");
+        await page.getByRole("textbox").press("Enter");
+        await page.locator(".message .state", { hasText: "waiting" }).waitFor();
+        await page.locator("summary").click();
+        return page;
+      },
+      stops: [
+        "End-to-end encryptedFingerprint VOV2XK5…",
+        "Add Friend",
+        "Block",
+        "Delete Conversation",
+        "Messages",
+        "Message to VOV2XK5",
+        "Send",
+      ],
     },
     {
       name: "Connection Doctor",

@@ -152,6 +152,13 @@ async function main(): Promise<void> {
     await alice.videos.inlineAction(big.title, "Pause");
     await alice.untilDescribed(alice.videos, big.title, /paused/);
     await inThemes("paused");
+    await window.command("Streamlet: Open Chat");
+    await window.pick("Bob");
+    const chat = await window.webview("main.chat");
+    await chat.getByRole("textbox").fill("Thanks for the demo!\nMore like it at https://example.com/demos");
+    await chat.getByRole("textbox").press("Enter");
+    await chat.locator(".state", { hasText: "delivered" }).waitFor();
+    await inThemes("chat");
     await window.command("Streamlet: Delete Profile...");
     await window.modal().waitFor();
     await inThemes("delete-question");
