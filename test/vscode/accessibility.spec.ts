@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { resolve } from "node:path";
 import type { Frame } from "playwright-core";
+import { FINGERPRINT } from "./panels-extension/answers";
 import { App } from "./support/app";
 import { violationsOf } from "./support/axe";
 import { freePort, Streamlet } from "./support/streamlet";
@@ -13,6 +15,8 @@ const THEMES = [
   { label: "Dark 2026", kind: "vscode-dark" },
 ];
 const CLIP = resolve("test/fixtures/clip.mp4");
+/** The choice between the file and smaller copies is there where ffmpeg is. */
+const FORMS = spawnSync("ffmpeg", ["-version"]).status === 0 ? ["The file as it is"] : [];
 const FOCUSABLE =
   "main :is(summary, input, textarea, select, button, vscode-button, vscode-checkbox, vscode-radio, [tabindex='0'])";
 /** More stops than any form has. */
@@ -84,20 +88,22 @@ describe("every page, for people who do not use a mouse or do not see the screen
         await mine.window.chooseFile(CLIP);
         return mine.window.webview(".card");
       },
-      stops: ["Name", "Description (optional)", "Everyone on my trackers", "Share now", "Upload", "Cancel"],
+      stops: ["Name", "Description (optional)", ...FORMS, "Everyone on my trackers", "Share now", "Upload", "Cancel"],
     },
     {
-      name: "Details",
+      name: "Chat",
       async open() {
-        await mine.upload(CLIP, "Clip");
-        await mine.untilDescribed(mine.videos, "Clip", /waiting for a tracker/);
-        await mine.videos.openMenu("Clip");
-        await mine.window.pickMenu("Show Details");
-        const page = await mine.window.webview("main h1");
-        await page.getByRole("button", { name: "Play in System Player" }).waitFor();
+        await mine.window.command("Streamlet: Open Chat");
+        await mine.window.pick("Enter a fingerprint");
+        await mine.window.answer(FINGERPRINT);
+        const page = await mine.window.webview("main.chat h1");
+        await page.getByRole("textbox").fill("A message that waits");
+        await mine.window.page.keyboard.press("Enter");
+        await page.getByText("waiting", { exact: true }).waitFor();
+        await page.getByRole("textbox").fill("Another one");
         return page;
       },
-      stops: ["Play in System Player", "Save to Device...", "Copy Link"],
+      stops: ["Message to MFZWI3D", "Send"],
     },
     {
       name: "Chat",
@@ -144,6 +150,17 @@ describe("every page, for people who do not use a mouse or do not see the screen
         return page;
       },
       stops: ["Play in System Player", "Save to Device...", "Copy Link"],
+    },
+    {
+      name: "Edit Info",
+      async open() {
+        await mine.videos.openMenu("A clip");
+        await mine.window.pickMenu("Edit Info...");
+        const page = await mine.window.webview("main h1");
+        await page.getByRole("button", { name: "Choose Frame" }).waitFor();
+        return page;
+      },
+      stops: ["Choose Frame", "Name", "Description (optional)", "Save", "Cancel"],
     },
   ];
 
