@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import type { ChatSummary, Contact, NetworkPeer } from "../../src/peer/status";
 import {
   agoOf,
   allPeople,
   blockedRows,
+  contextOfFriend,
+  contextOfPeer,
   friendRows,
   peerRows,
   personOfContact,
@@ -145,5 +149,54 @@ describe("how long ago", () => {
     assert.deepEqual(agoOf(2 * day - 1), { unit: "hour", count: 47 });
     assert.deepEqual(agoOf(2 * day), { unit: "day", count: 2 });
     assert.deepEqual(agoOf(-5 * hour), { unit: "moment", count: 0 });
+  });
+});
+
+describe("what the menu of somebody's row offers", () => {
+  const manifest = JSON.parse(readFileSync(resolve("package.json"), "utf8")) as {
+    contributes: { menus: { "view/item/context": { command: string; when: string; group: string }[] } };
+  };
+  const entries = manifest.contributes.menus["view/item/context"].filter(({ when }) =>
+    when.startsWith("view == streamlet.peers "),
+  );
+  /** Each command once, as the inline buttons repeat some. */
+  function offered(context: string): string[] {
+    const fits = entries.filter(({ when }) => new RegExp(/=~ \/(.+)\//.exec(when)?.[1] ?? "").test(context));
+    return [...new Set(fits.map(({ command }) => command.replace("streamlet.", "")))].sort();
+  }
+  const peerMenu = (more: Partial<NetworkPeer> & { byHand?: boolean }) =>
+    offered(contextOfPeer({ ...peer("bob", key("2"), more), byHand: more.byHand ?? false }));
+  const friendMenu = (more: Partial<Contact> & { byHand?: boolean }) =>
+    offered(
+      contextOfFriend({ ...contact("bob", key("2"), more), unread: 0, waiting: 0, byHand: more.byHand ?? false }),
+    );
+  const ALWAYS = ["blockPeer", "browseVideos", "copyContact", "copyFingerprint", "openChat"];
+  const menu = (...more: string[]) => [...ALWAYS, ...more].sort();
+
+  it("of oneself copies only", () => {
+    assert.deepEqual(peerMenu({ self: true }), ["copyContact", "copyFingerprint"]);
+  });
+
+  it("of a stranger connects or disconnects, and makes a friend", () => {
+    assert.deepEqual(peerMenu({}), menu("addFriend", "connectPeer"));
+    assert.deepEqual(peerMenu({ connected: true }), menu("addFriend", "disconnect"));
+    assert.deepEqual(peerMenu({ connected: true, byHand: true, impostor: true }), menu("addFriend", "disconnect"));
+  });
+
+  it("of a friend ends only a connection that was made by hand: the other comes back by itself", () => {
+    assert.deepEqual(peerMenu({ friend: true, connected: true }), menu("removeFriend"));
+    assert.deepEqual(peerMenu({ friend: true, connected: true, byHand: true }), menu("disconnect", "removeFriend"));
+    const linked = { online: true, connected: true };
+    assert.deepEqual(friendMenu(linked), menu("removeFriend"));
+    assert.deepEqual(friendMenu({ ...linked, byHand: true }), menu("disconnect", "removeFriend"));
+  });
+
+  it("of a friend who is away connects where there is an address", () => {
+    assert.deepEqual(friendMenu({}), menu("removeFriend"));
+    assert.deepEqual(friendMenu({ host: "192.0.2.1", port: 5000 }), menu("connectPeer", "removeFriend"));
+  });
+
+  it("of somebody who is blocked ends that", () => {
+    assert.deepEqual(offered("blocked"), ["copyContact", "copyFingerprint", "unblockPeer"]);
   });
 });

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { Program } from "../../tools/program.mjs";
 import { tempDir } from "../helpers/tempDir";
 import { App } from "./support/app";
-import { freePort, Streamlet, startTracker } from "./support/streamlet";
+import { field, freePort, Streamlet, startTracker } from "./support/streamlet";
 import type { TreeRow } from "./support/treeView";
 import { until } from "./support/until";
 
@@ -116,6 +116,25 @@ describe("people: friends, impostors, blocks, connections by hand", function () 
     await his.window.clearToasts();
   });
 
+  it("a video for friends is seen by the friend and by nobody else, and its tooltip says who that is", async () => {
+    await hers.window.command("Streamlet: Upload Video...");
+    await hers.window.chooseFile(CLIP);
+    const form = await hers.window.webview(".card");
+    await field(form, "Name").fill("For friends");
+    await form.getByRole("radio", { name: "Friends", exact: true }).click();
+    await form.getByRole("button", { name: "Upload", exact: true }).click();
+    await hers.untilDescribed(hers.videos, "For friends", /^Friends only/);
+    assert.match(await hers.videos.tooltip("For friends"), /friends only: Bob; nobody else/);
+    await his.untilDescribed(his.network, "For friends", /Alice/);
+    const where = ["--data", tempDir("third"), "--host", "127.0.0.1", "--port", "0", "--tracker", first.address];
+    const listed = await new Program("streamlet", ["list", "--peer-id", "Third", ...where]).all(START_TIMEOUT_MS);
+    assert.deepEqual(
+      listed.filter(({ event }) => event === "video").map(({ name }) => name),
+      ["Carol's clip"],
+    );
+    await hers.window.clearToasts();
+  });
+
   it("whoever bears a friend's name under another key is flagged, told of once, and not acted upon without a warning", async () => {
     await neighbour("Bob", "Not from Bob", second.address);
     const rows = await described("Connected Users", "Bob", /not the Bob you know: another key/);
@@ -197,12 +216,13 @@ describe("people: friends, impostors, blocks, connections by hand", function () 
     await hers.window.statusItem(/^\s*Bob$/).waitFor({ state: "detached" });
   });
 
-  it("a friend is removed after it was said what that means", async () => {
+  it("a friend is removed after it was said what that means, and sees no video for friends any more", async () => {
     await hers.peers.row("Bob").waitFor();
     await hers.peers.openMenu("Bob");
     await hers.window.pickMenu("Remove from Friends");
     assert.match((await hers.window.modal().textContent()) ?? "", /end for Bob at once/);
     await hers.window.answerModal("Remove");
     await under("Friends", (rows) => /No friends yet/.test(rows[0]?.label ?? ""), "nobody is a friend");
+    await his.untilGone(his.network, "For friends");
   });
 });

@@ -21,7 +21,17 @@ import { networkCondition, withoutToken } from "./conditions";
 import { LiveList } from "./liveList";
 import { type ListNode, NodeList } from "./nodeList";
 import { Pages } from "./pages";
-import { allPeople, blockedRows, type FriendRow, friendRows, type PeerRow, type Person, peerRows } from "./people";
+import {
+  allPeople,
+  blockedRows,
+  contextOfFriend,
+  contextOfPeer,
+  type FriendRow,
+  friendRows,
+  type PeerRow,
+  type Person,
+  peerRows,
+} from "./people";
 import * as text from "./peopleText";
 import { markOf } from "./personMarks";
 import { type ActionNode, actionItem, fireChange, moreNode, setHeader } from "./treeSupport";
@@ -284,7 +294,7 @@ function peerItem(peer: PeerRow): TreeItem {
   item.id = `peer/${peer.fingerprint}`;
   item.description = text.describePeer(peer);
   item.iconPath = text.iconOfPeer(peer);
-  item.contextValue = text.contextOfPeer(peer);
+  item.contextValue = contextOfPeer(peer);
   if (peer.impostor) item.resourceUri = markOf(peer.fingerprint, { impostor: true });
   const warning = peer.impostor ? `${l10n.t("Warning")}: ` : "";
   item.accessibilityInformation = { label: `${warning}${item.label}, ${item.description}` };
@@ -297,7 +307,7 @@ function friendItem(friend: FriendRow): TreeItem {
   item.id = `friend/${friend.fingerprint}`;
   item.description = text.describeFriend(friend);
   item.iconPath = text.iconOfFriend(friend);
-  item.contextValue = text.contextOfFriend(friend);
+  item.contextValue = contextOfFriend(friend);
   if (friend.unread > 0) item.resourceUri = markOf(friend.fingerprint, { unread: friend.unread });
   const offline = friend.online ? "" : `${l10n.t("offline")}, `;
   item.accessibilityInformation = { label: `${item.label}, ${offline}${item.description}` };

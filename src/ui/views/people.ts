@@ -112,6 +112,28 @@ export function allPeople(peers: readonly NetworkPeer[], contacts: readonly Cont
   return [...new Map(people.reverse().map((person) => [person.fingerprint, person])).values()].reverse();
 }
 
+/** Words that the menus in package.json test, in this order. */
+export function contextOfPeer(peer: PeerRow): string {
+  const { self, friend, connected, impostor, byHand } = peer;
+  if (self) return "peer self";
+  return words("peer other", connected ? "linked" : "unlinked", friend ? "pinned" : "stranger", [
+    impostor && "impostor",
+    (byHand || (connected && !friend)) && "endable",
+  ]);
+}
+
+/** As `contextOfPeer`. */
+export function contextOfFriend({ online, connected, byHand, host, port }: FriendRow): string {
+  return words("friend", online ? "online" : "offline", connected ? "linked" : "unlinked", [
+    host !== undefined && port !== undefined && "addressed",
+    byHand && "endable",
+  ]);
+}
+
+function words(kind: string, first: string, second: string, more: readonly (string | false)[]): string {
+  return [kind, first, second, ...more].filter(Boolean).join(" ");
+}
+
 /** What the pinned keys say of somebody who introduces themselves with that name and key. */
 export function recognize(
   contacts: readonly Contact[],

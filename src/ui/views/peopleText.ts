@@ -32,7 +32,7 @@ export function impostorText({ peerId }: Pick<Person, "peerId">): string {
 /** For dialogs and tooltips: what happened and what to do. */
 export function impostorWarning({ peerId }: Pick<Person, "peerId">): string {
   return l10n.t(
-    "Your friend {0} has another key. This is somebody else who took the name, or {0} has a new key. Ask {0} in another way, such as a call, before you connect, chat or download.",
+    "The key is not the one of your friend {0}: somebody else took the name, or {0} has a new key. Ask {0} in another way, such as a call, before you connect, chat or download.",
     peerId,
   );
 }
@@ -43,20 +43,6 @@ export function iconOfPeer(peer: NetworkPeer): ThemeIcon {
   const color = peer.connected ? new ThemeColor("charts.green") : undefined;
   if (peer.friend) return new ThemeIcon("heart-filled", color);
   return peer.connected ? new ThemeIcon("link", color) : new ThemeIcon("person");
-}
-
-/** Words that the menus in package.json test, in this order. */
-export function contextOfPeer(peer: PeerRow): string {
-  if (peer.self) return "peer self";
-  const known = peer.friend ? "pinned" : "stranger";
-  return ["peer other", peer.connected ? "linked" : "unlinked", known, ...(peer.impostor ? ["impostor"] : [])].join(
-    " ",
-  );
-}
-
-/** A connection that a click can end for good. */
-function ending({ connected, byHand, friend = true }: { connected: boolean; byHand: boolean; friend?: boolean }) {
-  return byHand || (connected && !friend) ? ["endable"] : [];
 }
 
 export function tooltipOfPeer(peer: NetworkPeer): MarkdownString {
@@ -84,17 +70,6 @@ export function iconOfFriend(friend: FriendRow): ThemeIcon {
   return friend.online
     ? new ThemeIcon("circle-filled", new ThemeColor("charts.green"))
     : new ThemeIcon("circle-outline", new ThemeColor("disabledForeground"));
-}
-
-/** Words that the menus in package.json test, in this order. */
-export function contextOfFriend(friend: FriendRow): string {
-  return [
-    "friend",
-    friend.online ? "online" : "offline",
-    friend.connected ? "linked" : "unlinked",
-    ...(addressOf(friend) ? ["addressed"] : []),
-    ...ending(friend),
-  ].join(" ");
 }
 
 export function tooltipOfFriend(friend: FriendRow): MarkdownString {
