@@ -1,5 +1,6 @@
 /** A peer that runs: everything between `start` and `stop`. It only wires; what happens is decided by the parts. */
 import { randomBytes } from "node:crypto";
+import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import type { PeerConfig } from "../rpc/peerService";
 import { WIRE_PEER_ID_BYTES, WIRE_PEER_ID_PREFIX } from "../wire/constants";
@@ -37,6 +38,7 @@ import { FolderLock } from "./storage/folderLock";
 import { Library } from "./storage/library";
 import { Verifier } from "./storage/verifier";
 import { Gateway } from "./stream/gateway";
+import { PlaybackStore } from "./stream/playback";
 import type { KnownPeer } from "./swarm/peerList";
 import { Catalog } from "./tracker/catalog";
 import { TrackerClient } from "./tracker/trackerClient";
@@ -94,6 +96,7 @@ export class RunningPeer implements Engine {
     readonly identity: Identity,
     readonly library: Library,
     readonly contacts: Contacts,
+    readonly playback: PlaybackStore,
     chats: ChatStore,
     private readonly lock: FolderLock,
     readonly onChange: () => void,
@@ -194,7 +197,8 @@ export class RunningPeer implements Engine {
       const library = await Library.open(config.dataDir, { onError: () => onChange() });
       const contacts = await Contacts.open(config.dataDir, identity.fingerprint);
       const chats = await ChatStore.open(config.dataDir, () => onChange());
-      peer = new RunningPeer(config, identity, library, contacts, chats, lock, onChange);
+      const playback = await PlaybackStore.open(join(config.dataDir, "playback.json"));
+      peer = new RunningPeer(config, identity, library, contacts, playback, chats, lock, onChange);
       await peer.listen();
       peer.connectTrackers();
       await peer.openVideos();
@@ -222,7 +226,7 @@ export class RunningPeer implements Engine {
     await Promise.all([...this.runtimes.values()].map((runtime) => runtime.close()));
     await Promise.all([...goodbyes, this.listener?.close(), this.verifier.close()]);
     this.catalog.dispose();
-    await Promise.all([this.library.close(), this.contacts.close(), this.chat.close()]);
+    await Promise.all([this.library.close(), this.contacts.close(), this.chat.close(), this.playback.close()]);
     await this.lock.release();
   }
 

@@ -31,6 +31,7 @@ import {
   type NetworkQuery,
   type PeerStatus,
   type PeersPage,
+  type Playback,
   type Snapshot,
   STOPPED_PEER,
   type TaskStatus,
@@ -199,6 +200,7 @@ export class Session implements PeerService {
     const runtime = this.runtime(key);
     if (runtime.isSeeding) peer.withdraw(runtime);
     peer.runtimes.delete(key);
+    peer.playback.delete(key);
     await peer.uploads.cancel(key);
     await runtime.discardPart();
     await runtime.close();
@@ -405,6 +407,15 @@ export class Session implements PeerService {
     await runtime.wake();
     if (this.running !== peer) throw notRunning();
     return { key, ...(await peer.gateway.open(streamSource(peer, key), origin)) };
+  }
+
+  async playback(key: string): Promise<Playback | null> {
+    return this.peer().playback.get(key) ?? null;
+  }
+
+  async savePlayback(key: string, playback: Playback): Promise<void> {
+    const peer = this.peer();
+    if (peer.runtimes.has(key)) peer.playback.set(key, playback);
   }
 
   async closeStream(id: string): Promise<void> {

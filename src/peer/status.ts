@@ -239,6 +239,14 @@ export interface ChatPage {
   more: boolean;
 }
 
+/** Where somebody stopped watching a video. */
+export interface Playback {
+  /** Seconds. */
+  position: number;
+  /** 1 = as recorded. */
+  speed: number;
+}
+
 export interface Thumbnail {
   type: "image/jpeg" | "image/webp";
   /** base64, at most 16 KiB of image, header checked: at most 640 x 640 pixels. */

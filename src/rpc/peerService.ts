@@ -11,6 +11,7 @@ import type {
   NetworkQuery,
   PeerStatus,
   PeersPage,
+  Playback,
   Snapshot,
   Thumbnail,
   VideoDetails,
@@ -142,6 +143,9 @@ export interface PeerService {
   /** Ends it and what is being read of it; the download goes on. Idempotent. */
   closeStream(id: string): Promise<void>;
   /** @param video key of the library, or id of the network. Errors: unknown-video, invalid-argument (not hashed yet). */
+  /** Where somebody stopped watching it, if anybody did. */
+  playback(key: string): Promise<Playback | null>;
+  savePlayback(key: string, playback: Playback): Promise<void>;
   link(video: string): Promise<{ link: string; magnet: string | null }>;
 
   queryNetwork(query: NetworkQuery): Promise<NetworkPage>;

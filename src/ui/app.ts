@@ -5,6 +5,7 @@ import type { Chats } from "./chats";
 import type { Edits } from "./edits";
 import type { PeerHost } from "./host/peerHost";
 import type { DetailsPanels } from "./panels/detailsPanel";
+import type { PlayerPanels } from "./panels/playerPanel";
 import type { Transfers } from "./transfers";
 import type { NetworkTree } from "./views/networkTree";
 import type { PeersTree } from "./views/peersTree";
@@ -19,6 +20,7 @@ export interface App {
   readonly network: NetworkTree;
   readonly peers: PeersTree;
   readonly details: DetailsPanels;
+  readonly player: PlayerPanels;
   readonly transfers: Transfers;
   readonly chats: Chats;
   readonly edits: Edits;

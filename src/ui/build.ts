@@ -7,6 +7,7 @@ import type { App } from "./app";
 import { Chats } from "./chats";
 import { runDetailsAction } from "./commands/details";
 import { registerCommands } from "./commands/handlers";
+import { runPlayerAction } from "./commands/player";
 import { downloadsFolder, nativeSettings, readAppearance, readPreferences, readSetting } from "./config";
 import { ContextUpdater } from "./contextKeys";
 import type { Setting } from "./contributions";
@@ -17,6 +18,7 @@ import { complain, report, warn } from "./notify";
 import { LinkHandler } from "./openLink";
 import { setAppearance } from "./panels/appearance";
 import { DetailsPanels } from "./panels/detailsPanel";
+import { PlayerPanels } from "./panels/playerPanel";
 import { Pictures } from "./pictures";
 import { showStartFailure, tellDamagedProfiles } from "./profiles";
 import { Refusals } from "./refusals";
@@ -85,6 +87,13 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
       run: runDetailsAction,
       onError: logOnly,
     }),
+    player: new PlayerPanels({
+      extensionUri: context.extensionUri,
+      service: host.service,
+      state: () => host.state,
+      run: runPlayerAction,
+      onError: logOnly,
+    }),
     transfers: new Transfers(host, reportError),
     chats: new Chats(() => app, reportError),
     edits: new Edits(context, host.service),
@@ -99,6 +108,7 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
     app.videos.update(state);
     app.network.update(state);
     app.details.update(state);
+    app.player.update(state);
     app.peers.update(state);
     app.transfers.update(state);
     app.chats.update(state);
@@ -118,6 +128,7 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
     app.network,
     app.peers,
     app.details,
+    app.player,
     app.transfers,
     app.chats,
     statusBar,

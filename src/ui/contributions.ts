@@ -30,6 +30,7 @@ export const COMMANDS = [
   "streamlet.stopSharing",
   "streamlet.editInfo",
   "streamlet.play",
+  "streamlet.stream",
   "streamlet.saveToDevice",
   "streamlet.removeVideo",
   "streamlet.deleteVideo",

@@ -12,6 +12,7 @@ import { helpCommands } from "./help";
 import { libraryCommands } from "./library";
 import { networkCommands } from "./network";
 import { peopleCommands } from "./people";
+import { playerCommands } from "./player";
 import { profileCommands } from "./profile";
 
 export type Handler = (app: App, args: unknown[]) => Promise<unknown>;
@@ -22,6 +23,7 @@ const HANDLERS: Handlers<Command> = {
   ...libraryCommands,
   ...networkCommands,
   ...detailsCommands,
+  ...playerCommands,
   ...filtersCommands,
   ...connectionCommands,
   ...peopleCommands,

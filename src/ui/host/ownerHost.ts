@@ -93,6 +93,8 @@ const FORWARDED = [
   "cancel",
   "openStream",
   "closeStream",
+  "playback",
+  "savePlayback",
   "link",
   "queryNetwork",
   "queryPeers",

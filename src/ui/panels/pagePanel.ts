@@ -17,7 +17,8 @@ export type PageName =
   | "detailsPanel"
   | "chatPanel"
   | "settingsPanel"
-  | "doctorPanel";
+  | "doctorPanel"
+  | "playerPanel";
 
 export interface PagePanelOptions<In extends WebviewMessage> {
   extensionUri: vscode.Uri;
@@ -33,6 +34,8 @@ export interface PagePanelOptions<In extends WebviewMessage> {
   policy?: Readonly<Record<string, string>>;
   /** It plays files of `resourceRoots`. */
   playsFiles?: boolean;
+  /** It goes on while its tab is hidden: sound, for example. Costs the memory of a page. */
+  retain?: boolean;
   /** Where the tab opens; the active column by default. */
   column?: vscode.ViewColumn;
 }
@@ -50,6 +53,7 @@ export class PagePanel<Out extends WebviewMessage, In extends WebviewMessage> im
     const root = vscode.Uri.joinPath(extensionUri, "dist", "webview");
     this.panel = vscode.window.createWebviewPanel(options.viewType, title, options.column ?? vscode.ViewColumn.Active, {
       enableScripts: true,
+      retainContextWhenHidden: options.retain === true,
       localResourceRoots: [root, ...(options.resourceRoots ?? [])],
     });
     const media = vscode.Uri.joinPath(extensionUri, "media");

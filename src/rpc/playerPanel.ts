@@ -1,0 +1,79 @@
+/** Contract of the player. The host composes every sentence; the page plays, and says what it cannot. */
+
+export interface Caption {
+  /** Shown in the menu: the language or the file's name. */
+  label: string;
+  /** WebVTT. */
+  text: string;
+}
+
+/** What the page must say and cannot know itself. */
+export interface PlayerStrings {
+  video: string;
+  /** Of the strip under the video: what is here. */
+  pieces: string;
+  /** `{0}`: percent. */
+  piecesText: string;
+  speed: string;
+  pictureInPicture: string;
+  systemPlayer: string;
+  browser: string;
+  details: string;
+  retry: string;
+  waiting: string;
+  noVideo: string;
+  noAudio: string;
+  interrupted: string;
+  keys: string;
+}
+
+export interface OpenPlayerMessage {
+  type: "open";
+  /** In the order in which they are tried: as this window reaches it, and as this computer does. */
+  urls: string[];
+  title: string;
+  strings: PlayerStrings;
+  /** Seconds. */
+  position: number;
+  speed: number;
+  captions: Caption[];
+  /** Its codecs say that there is sound: silence is then a fault. */
+  hasAudio: boolean;
+}
+
+/** At most four times a second, while something changes. */
+export interface PlayerStateMessage {
+  type: "state";
+  /** Progress, speed and sources in one line. */
+  text: string;
+  /** base64, one byte a cell of equal length: 0 = missing ... 255 = here. Absent once all is. */
+  here?: string;
+  /** 0 to 1. */
+  share: number;
+}
+
+/** Why it does not go on, in one sentence with what to do; undefined: nothing is in the way. */
+export interface PlayerProblemMessage {
+  type: "problem";
+  text?: string;
+}
+
+export type ToPlayerPage = OpenPlayerMessage | PlayerStateMessage | PlayerProblemMessage;
+
+export const PLAYER_ACTIONS = ["systemPlayer", "browser", "details", "retry"] as const;
+export type PlayerAction = (typeof PLAYER_ACTIONS)[number];
+
+export type FromPlayerPage =
+  | { type: "ready" }
+  | { type: "action"; action: PlayerAction }
+  /** Where it is, every few seconds while it plays and whenever it stops; seconds, and how fast. */
+  | { type: "position"; position: number; speed: number };
+
+export const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 2, 3] as const;
+
+/** SubRip as WebVTT: another separator in its times, and no numbers needed. */
+export function toWebVtt(text: string): string {
+  const lines = text.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
+  if (lines.startsWith("WEBVTT")) return lines;
+  return `WEBVTT\n\n${lines.replace(/(\d{2}:\d{2}:\d{2}),(\d{3})/g, "$1.$2")}`;
+}

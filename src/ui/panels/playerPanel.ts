@@ -1,0 +1,288 @@
+/** One tab per video: plays it while it downloads, and from disk once it is whole. */
+import { readdir, readFile, stat } from "node:fs/promises";
+import { basename, dirname, extname, join } from "node:path";
+import * as vscode from "vscode";
+import * as z from "zod";
+import type { LibraryVideo } from "../../peer/status";
+import {
+  type Caption,
+  type FromPlayerPage,
+  PLAYER_ACTIONS,
+  type PlayerAction,
+  type PlayerStrings,
+  type ToPlayerPage,
+  toWebVtt,
+} from "../../rpc/playerPanel";
+import type { HostState, WindowService } from "../../rpc/window";
+import { toErrorInfo } from "../../wire/errors";
+import { phaseOf } from "../host/snapshots";
+import { explain } from "../messages";
+import { describeVideo } from "../views/descriptions";
+import { PagePanel } from "./pagePanel";
+
+/** How often the pieces are asked for while they change and somebody watches. */
+const PIECES_MS = 1_000;
+/** A caption file is text of some hundred kB. */
+const MAX_CAPTION_BYTES = 2 * 1024 * 1024;
+const MAX_CAPTIONS = 16;
+const CAPTION_EXTENSIONS = [".vtt", ".srt"];
+/** Sound in a codecs string (RFC 6381). */
+const AUDIO_CODEC = /\b(?:mp4a|opus|vorbis|ac-3|ec-3|flac|mp3)\b/i;
+
+const MESSAGES: z.ZodType<FromPlayerPage> = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("ready") }),
+  z.object({ type: z.literal("action"), action: z.enum(PLAYER_ACTIONS) }),
+  z.object({ type: z.literal("position"), position: z.number().nonnegative(), speed: z.number().min(0.1).max(16) }),
+]);
+
+export interface PlayerContext {
+  extensionUri: vscode.Uri;
+  service: WindowService;
+  state(): HostState | undefined;
+  run(action: Exclude<PlayerAction, "retry">, video: LibraryVideo, url: string): Promise<unknown>;
+  onError(error: unknown): void;
+}
+
+/** An address of the peer's gateway, and what a page of this window needs to know to play it. */
+interface OpenStream {
+  id: string;
+  key: string;
+  /** As the engine gave it: for programs of this computer. */
+  localUrl: string;
+  /** As this window reaches it: another one where VS Code runs in a browser or far away. */
+  url: string;
+}
+
+async function openStream(service: WindowService, source: string): Promise<OpenStream> {
+  const { id, key, url } = await service.openStream(source);
+  const external = await vscode.env.asExternalUri(vscode.Uri.parse(url, true));
+  return { id, key, localUrl: url, url: external.toString(true) };
+}
+
+export class PlayerPanel {
+  private readonly page: PagePanel<ToPlayerPage, FromPlayerPage>;
+  private closed = false;
+  private ready = false;
+  private piecesAt = 0;
+  private lastProblem: string | undefined;
+
+  constructor(
+    private stream: OpenStream,
+    private readonly context: PlayerContext,
+    /** Seconds; undefined: where it was left. */
+    private startAt: number | undefined,
+  ) {
+    const origin = new URL(stream.url).origin;
+    this.page = new PagePanel({
+      extensionUri: context.extensionUri,
+      viewType: "streamlet.player",
+      title: this.video?.title ?? vscode.l10n.t("Player"),
+      page: "playerPanel",
+      schema: MESSAGES,
+      retain: true,
+      policy: { "media-src": `blob: http://127.0.0.1:* ${origin}` },
+      handlers: {
+        ready: () => void this.open().catch(context.onError),
+        action: ({ action }) => void this.act(action).catch(context.onError),
+        position: (playback) =>
+          void context.service
+            .savePlayback(this.key, { position: playback.position, speed: playback.speed })
+            .catch(context.onError),
+      },
+    });
+    this.page.onDidDispose(() => {
+      this.closed = true;
+      void context.service.closeStream(this.stream.id).catch(context.onError);
+    });
+  }
+
+  get key(): string {
+    return this.stream.key;
+  }
+
+  onDidDispose(listener: () => void): void {
+    this.page.onDidDispose(listener);
+  }
+
+  reveal(): void {
+    this.page.reveal();
+  }
+
+  dispose(): void {
+    this.page.dispose();
+  }
+
+  update(state: HostState): void {
+    const { video } = this;
+    if (this.closed || !this.ready) return;
+    const problem = this.problemOf(state);
+    if (problem !== this.lastProblem) {
+      this.lastProblem = problem;
+      this.page.send({ type: "problem", ...(problem === undefined ? {} : { text: problem }) });
+    }
+    if (!video || !this.page.visible) return;
+    const due = video.state !== "ready" && Date.now() - this.piecesAt > PIECES_MS;
+    if (!due && video.state !== "ready") return;
+    this.piecesAt = Date.now();
+    void this.showState(video).catch(this.context.onError);
+  }
+
+  private get video(): LibraryVideo | undefined {
+    return this.context.state()?.snapshot.videos.find((video) => video.key === this.stream.key);
+  }
+
+  private async open(): Promise<void> {
+    this.ready = true;
+    const { video, stream } = this;
+    const saved = await this.context.service.playback(stream.key);
+    const captions = video ? await captionsOf(video) : [];
+    if (this.closed) return;
+    this.page.send({
+      type: "open",
+      urls: [...new Set([stream.url, stream.localUrl])],
+      title: video?.title ?? "",
+      strings: playerStrings(),
+      position: this.startAt ?? saved?.position ?? 0,
+      speed: saved?.speed ?? 1,
+      captions,
+      hasAudio: AUDIO_CODEC.test(video?.codecs ?? ""),
+    });
+    this.startAt = undefined; // made anew, it goes on where it was
+    const state = this.context.state();
+    if (state) this.update(state);
+  }
+
+  private async showState(video: LibraryVideo): Promise<void> {
+    const whole = video.state === "ready";
+    const details = whole ? undefined : await this.context.service.details(video.key).catch(() => undefined);
+    if (this.closed) return;
+    this.page.send({
+      type: "state",
+      text: describeVideo(video),
+      share: whole ? 1 : video.bytesDone / Math.max(1, video.size),
+      ...(details?.pieces ? { here: details.pieces.here } : {}),
+    });
+  }
+
+  private problemOf(state: HostState): string | undefined {
+    if (phaseOf(state) !== "running") return vscode.l10n.t("The profile does not run. Start it, and playing goes on.");
+    const { video } = this;
+    if (!video) return vscode.l10n.t("This video is not in the library any more.");
+    switch (video.state) {
+      case "paused":
+        return vscode.l10n.t("The download is paused. Resume it, and playing goes on.");
+      case "failed":
+      case "fileMissing":
+      case "fileChanged":
+        return video.error ? explain(video.error) : vscode.l10n.t("The download has stopped.");
+      case "downloading":
+        return video.peers === 0
+          ? vscode.l10n.t("Nobody who has this video is online. It goes on as soon as somebody is.")
+          : undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  private async act(action: PlayerAction): Promise<void> {
+    if (action === "retry") return this.retry();
+    const { video } = this;
+    if (video) await this.context.run(action, video, this.stream.localUrl);
+  }
+
+  /** A new address: the old one may have gone with the peer that served it. */
+  private async retry(): Promise<void> {
+    try {
+      const before = this.stream.id;
+      this.stream = await openStream(this.context.service, this.stream.key);
+      await this.context.service.closeStream(before);
+      await this.open();
+    } catch (error) {
+      this.lastProblem = explain(toErrorInfo(error));
+      this.page.send({ type: "problem", text: this.lastProblem });
+    }
+  }
+}
+
+/** The open players: playing a video again brings its tab to the front. */
+export class PlayerPanels implements vscode.Disposable {
+  private readonly open = new Set<PlayerPanel>();
+
+  constructor(private readonly context: PlayerContext) {}
+
+  /**
+   * @param source key of the library, or whatever `DownloadRequest.source` takes
+   * @param startAt seconds
+   * Errors: those of `PeerService.openStream`.
+   */
+  async play(source: string, startAt?: number): Promise<{ key: string }> {
+    const known = [...this.open].find((panel) => panel.key === source);
+    if (known && startAt === undefined) {
+      known.reveal();
+      return { key: source };
+    }
+    const stream = await openStream(this.context.service, source);
+    for (const panel of [...this.open]) if (panel.key === stream.key) panel.dispose();
+    const panel = new PlayerPanel(stream, this.context, startAt);
+    this.open.add(panel);
+    panel.onDidDispose(() => this.open.delete(panel));
+    return { key: stream.key };
+  }
+
+  update(state: HostState): void {
+    for (const panel of this.open) panel.update(state);
+  }
+
+  dispose(): void {
+    for (const panel of [...this.open]) panel.dispose();
+  }
+}
+
+/** `.vtt` and `.srt` beside the file that begin with its name: `talk.mp4` has `talk.vtt` and `talk.de.srt`. */
+async function captionsOf({ path, origin, state }: LibraryVideo): Promise<Caption[]> {
+  if (origin !== "uploaded" && state !== "ready") return [];
+  const stem = basename(path, extname(path));
+  const names = await readdir(dirname(path)).catch(() => [] as string[]);
+  const found = names
+    .filter((name) => CAPTION_EXTENSIONS.includes(extname(name).toLowerCase()))
+    .filter((name) => name.slice(0, stem.length) === stem && /^(?:\.[\w-]{1,20})?\.\w+$/.test(name.slice(stem.length)))
+    .sort()
+    .slice(0, MAX_CAPTIONS);
+  const captions = await Promise.all(
+    found.map(async (name): Promise<Caption[]> => {
+      const file = join(dirname(path), name);
+      const size = await stat(file)
+        .then((found) => found.size)
+        .catch(() => Number.POSITIVE_INFINITY);
+      if (size > MAX_CAPTION_BYTES) return [];
+      const text = await readFile(file, "utf8").catch(() => undefined);
+      const language = name.slice(stem.length + 1, -extname(name).length);
+      return text === undefined ? [] : [{ label: language || name, text: toWebVtt(text) }];
+    }),
+  );
+  return captions.flat();
+}
+
+function playerStrings(): PlayerStrings {
+  const { t } = vscode.l10n;
+  return {
+    video: t("Video"),
+    pieces: t("What is here already"),
+    piecesText: t("{0} percent"),
+    speed: t("Speed"),
+    pictureInPicture: t("Picture in Picture"),
+    systemPlayer: t("System Player"),
+    browser: t("Browser"),
+    details: t("Details"),
+    retry: t("Try Again"),
+    waiting: t("Waiting for data."),
+    noVideo: t("This editor cannot show this kind of video. A browser or your system's player may."),
+    noAudio: t(
+      "This editor plays the picture, but cannot decode the sound (AAC is missing in VS Code on the desktop). A browser or your system's player can.",
+    ),
+    interrupted: t("Playing was interrupted."),
+    keys: t(
+      "Keys: K or space plays and pauses, J and L go ten seconds back and forward, M mutes, F fills the screen, less than and greater than change the speed.",
+    ),
+  };
+}
