@@ -90,6 +90,10 @@ describe("Details of a video", function () {
       sources.map(({ peerId, connected }) => [peerId, connected]),
       [["alice", false]],
     );
+    const { link, magnet } = await bob.session.link(id);
+    const { searchParams, pathname } = new URL(link);
+    assert.deepEqual([pathname, searchParams.get("h"), magnet], [`/v/${id}`, `127.0.0.1:${await portOf(alice)}`, null]);
+    await assert.rejects(bob.session.link("ab".repeat(32)), { code: "unknown-video" });
   });
 
   it("of a download: pieces come in, are under way, and each source says how much it has", async () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Frame } from "playwright-core";
 import { shortFingerprint } from "../../src/wire/fingerprint";
@@ -239,6 +239,53 @@ describe("the Network view", function () {
     assert.deepEqual([info.name, info.length], ["talk.mp4", TALK_BYTES]);
     assert.deepEqual(announce, [`http://127.0.0.1:${port}/announce`]);
     await alice.window.clearToasts();
+  });
+
+  it("icons are displayed: every one that a command, a view or a row names is there", async () => {
+    const { page } = alice.window;
+    const manifest = readFileSync("package.json", "utf8");
+    const sources = readdirSync("src/ui", { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".ts"))
+      .map((name) => readFileSync(join("src/ui", name), "utf8"));
+    const text = [manifest, ...sources].join("\n");
+    const names = [...text.matchAll(/"?\$\(([a-z-]+)(?:~spin)?\)|new ThemeIcon\(\s*"([a-z-]+)/g)].map(
+      ([, a, b]) => a ?? b,
+    );
+    assert.ok(names.length > 50);
+    const missing = await page.evaluate<string[]>(`${JSON.stringify([...new Set(names)])}.filter((name) => {
+      const icon = document.body.appendChild(document.createElement("span"));
+      icon.className = "codicon codicon-" + name;
+      const { content, fontFamily } = getComputedStyle(icon, "::before");
+      icon.remove();
+      return content === "none" || content === "normal" || !fontFamily.includes("codicon");
+    })`);
+    assert.deepEqual(missing, []);
+    assert.equal(await page.evaluate("document.fonts.check('16px codicon')"), true);
+    // The icon files of the activity bar and of the tabs, wherever the window loads them from.
+    const files = await page.evaluate<string[]>(`[...document.querySelectorAll(
+      '.activitybar .action-label[aria-label^="Streamlet"], .tabs-container .tab, .tabs-container .tab *',
+    )].flatMap((node) => [null, "::before", "::after"].flatMap((part) => {
+      const { maskImage, backgroundImage } = getComputedStyle(node, part);
+      return [maskImage, backgroundImage].flatMap((image) => /url\\("([^"]+)"\\)/.exec(image)?.[1] ?? []);
+    }))`);
+    assert.ok(
+      files.some((address) => address.includes("streamlet.svg")),
+      files.join(),
+    );
+    assert.ok(
+      files.some((address) => address.includes("tab-")),
+      files.join(),
+    );
+    for (const address of new Set(files)) {
+      const width = `new Promise((done) => {
+        const image = new Image();
+        image.onload = () => done(image.naturalWidth);
+        image.onerror = () => done(0);
+        image.src = ${JSON.stringify(address)};
+      })`;
+      assert.ok((await page.evaluate<number>(width)) > 0, `${address} is a picture`);
+    }
+    for (const [, file] of manifest.matchAll(/"(media\/[^"]+\.(?:svg|png))"/g)) assert.ok(existsSync(file ?? ""), file);
   });
 
   it("says in the open details that a video is gone, and that the profile is stopped", async () => {
