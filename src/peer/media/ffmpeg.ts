@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
+import { constants as osConstants, setPriority } from "node:os";
 import { delimiter, isAbsolute, join } from "node:path";
 import { StreamletError } from "../../wire/errors";
 import type { MediaTools } from "../status";
@@ -118,6 +119,7 @@ function runProgram(path: string, args: readonly string[], options: RunOptions):
     // A group of its own (not on Windows): what it starts ends with it.
     const ownGroup = process.platform !== "win32";
     const child = spawn(path, args, { stdio: ["ignore", "pipe", "pipe"], windowsHide: true, detached: ownGroup });
+    yieldToOthers(child);
     const chunks: Buffer[] = [];
     let bytes = 0;
     let complaints = "";
@@ -168,6 +170,16 @@ function runProgram(path: string, args: readonly string[], options: RunOptions):
     });
     if (signal?.aborted) onAbort();
   });
+}
+
+/** Whoever works on this computer, and every download, goes before it. */
+function yieldToOthers({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    setPriority(pid, osConstants.priority.PRIORITY_BELOW_NORMAL);
+  } catch {
+    // It has ended already, or the system does not allow it: then it is only less polite.
+  }
 }
 
 /** Not asked politely first: all that it leaves is a half-written file, which is removed anyway. */
