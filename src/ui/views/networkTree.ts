@@ -10,7 +10,7 @@ import {
   type TreeView,
   window,
 } from "vscode";
-import type { LibraryVideo, NetworkPage, NetworkVideo } from "../../peer/status";
+import type { LibraryVideo, NetworkVideo } from "../../peer/status";
 import type { HostState, WindowService } from "../../rpc/window";
 import { peerIdKey } from "../../wire/trackerAddress";
 import type { Fingerprint } from "../../wire/types";
@@ -26,10 +26,9 @@ import {
   refusalText,
   tooltipOfNetworkVideo,
 } from "./descriptions";
-import { LiveQuery } from "./liveQuery";
+import { LiveList } from "./liveList";
 import { filterSummary, type NetworkFilters, type NetworkSort, queryOf } from "./networkFilters";
-import { type ListNode, NodeList } from "./nodeList";
-import { Pages } from "./pages";
+import type { ListChange, ListNode } from "./nodeList";
 import { type ActionNode, actionItem, fireChange, moreNode, setHeader } from "./treeSupport";
 
 export interface NetworkNode {
@@ -40,8 +39,6 @@ export type NetworkTreeNode = NetworkNode | ActionNode;
 
 /** More owners than anybody looks through; a search by name finds the rest. */
 const MAX_OWNERS = 500;
-/** The tracker coalesces its news as well; faster than this nobody reads. */
-const QUERY_INTERVAL_MS = 500;
 
 export class NetworkTree implements TreeDataProvider<NetworkTreeNode>, Disposable {
   readonly view: TreeView<NetworkTreeNode>;
@@ -49,11 +46,7 @@ export class NetworkTree implements TreeDataProvider<NetworkTreeNode>, Disposabl
   readonly onDidChangeTreeData = this.emitter.event;
   private readonly searchEmitter = new EventEmitter<void>();
   readonly onDidChangeSearch = this.searchEmitter.event;
-  private readonly list = new NodeList<NetworkVideo>((video) => `${video.ownerFingerprint}/${video.id}`);
-  private readonly elements = new WeakMap<ListNode<NetworkVideo>, NetworkNode>();
-  private readonly pages = new Pages();
-  private readonly query: LiveQuery<NetworkPage>;
-  private total = 0;
+  private readonly list: LiveList<NetworkVideo, NetworkNode>;
   /** Names (without case) that stand for more than one key: a fingerprint goes with them. */
   private ambiguousNames: ReadonlySet<string> = new Set();
   private text = "";
@@ -64,24 +57,24 @@ export class NetworkTree implements TreeDataProvider<NetworkTreeNode>, Disposabl
   private state: HostState | undefined;
   private library = new Map<string, LibraryVideo>();
   private profileId: string | undefined;
-  private revision: number | undefined;
 
   constructor(
     service: WindowService,
     private readonly pictures: Pictures,
     onError: (error: unknown) => void,
   ) {
-    this.query = new LiveQuery({
-      query: () =>
-        service.queryNetwork({
-          ...queryOf(this.narrowed),
-          ...(this.text ? { text: this.text } : {}),
-          sort: this.sort,
-          limit: this.pages.limit,
-        }),
-      onAnswer: (page) => this.show(page),
+    this.list = new LiveList<NetworkVideo, NetworkNode>({
+      keyOf: (video) => `${video.ownerFingerprint}/${video.id}`,
+      element: (list) => ({ kind: "network", list }),
+      query: async (limit) => {
+        const text = this.text ? { text: this.text } : {};
+        const question = { ...queryOf(this.narrowed), ...text, sort: this.sort, limit };
+        const { videos, total } = await service.queryNetwork(question);
+        return { values: videos, total };
+      },
+      accepts: ({ total }) => !this.isEarly(total),
+      onChange: (change) => this.onChange(change),
       onError,
-      intervalMs: QUERY_INTERVAL_MS,
     });
     this.view = window.createTreeView(Views.network, {
       treeDataProvider: this,
@@ -106,7 +99,7 @@ export class NetworkTree implements TreeDataProvider<NetworkTreeNode>, Disposabl
     return this.sort;
   }
   get videos(): NetworkVideo[] {
-    return this.list.nodes.map((node) => node.value);
+    return this.list.values;
   }
 
   setSearch(text: string): void {
@@ -130,35 +123,20 @@ export class NetworkTree implements TreeDataProvider<NetworkTreeNode>, Disposabl
   }
 
   showMore(): void {
-    this.pages.more();
-    this.query.restart();
+    this.list.showMore();
   }
 
   update(state: HostState): void {
     this.state = state;
     const phase = phaseOf(state);
-    if (state.activeId !== this.profileId || (phase !== "running" && phase !== "starting")) {
-      // Owners and friends are another profile's.
-      if (state.activeId !== this.profileId) {
-        this.narrowed = {};
-        this.seenOwners.clear();
-      }
+    if (state.activeId !== this.profileId) {
       this.profileId = state.activeId;
-      this.revision = undefined;
-      this.query.cancel();
-      this.pages.reset();
-      this.show({ videos: [], total: 0 });
+      // Owners and friends are another profile's.
+      this.narrowed = {};
+      this.seenOwners.clear();
     }
-    if (phase === "running") {
-      this.refreshOwned(state.snapshot.videos);
-      if (state.snapshot.networkRevision !== this.revision) {
-        this.revision = state.snapshot.networkRevision;
-        this.query.invalidate();
-      }
-    } else {
-      // The engine that comes next counts anew.
-      this.revision = undefined;
-    }
+    this.list.update({ profileId: state.activeId, phase, revision: state.snapshot.networkRevision });
+    if (phase === "running") this.refreshOwned(state.snapshot.videos);
     this.updateHeader();
   }
 
@@ -168,9 +146,8 @@ export class NetworkTree implements TreeDataProvider<NetworkTreeNode>, Disposabl
 
   getChildren(element?: NetworkTreeNode): NetworkTreeNode[] {
     if (element) return [];
-    const nodes: NetworkTreeNode[] = this.list.nodes.map((node) => this.elementOf(node));
-    const rest = this.total - nodes.length;
-    return rest > 0 && nodes.length > 0 ? [...nodes, moreNode(Views.network, rest)] : nodes;
+    const { elements, rest } = this.list;
+    return rest > 0 ? [...elements, moreNode(Views.network, rest)] : elements;
   }
 
   getParent(): undefined {
@@ -206,29 +183,29 @@ export class NetworkTree implements TreeDataProvider<NetworkTreeNode>, Disposabl
   }
 
   private ask(): void {
-    this.pages.reset();
-    this.query.restart();
+    this.list.ask();
     this.updateHeader();
   }
 
-  private show(page: NetworkPage): void {
-    // Right after a start nobody has answered yet: what the same profile showed before stays until somebody has.
-    const early =
-      page.total === 0 && !this.text && !this.isFiltered && this.state?.wanted && !this.state.snapshot.networkKnown;
-    if (early && this.state && networkCondition(this.state) === "loading" && phaseOf(this.state) === "running") return;
-    for (const { ownerFingerprint, owner } of page.videos) {
+  /** Right after a start nobody has answered yet: what the same profile showed before stays until somebody has. */
+  private isEarly(total: number): boolean {
+    const { state } = this;
+    if (total > 0 || this.text || this.isFiltered || !state?.wanted || state.snapshot.networkKnown) return false;
+    return networkCondition(state) === "loading" && phaseOf(state) === "running";
+  }
+
+  private onChange(change: ListChange<NetworkVideo>): void {
+    const { values } = this.list;
+    for (const { ownerFingerprint, owner } of values) {
       if (this.seenOwners.size < MAX_OWNERS) this.seenOwners.set(ownerFingerprint, owner);
     }
-    const change = this.list.update(page.videos);
-    const ambiguous = ambiguousNames(page.videos, this.state);
-    const structure =
-      change.structure || page.total !== this.total || [...ambiguous].join() !== [...this.ambiguousNames].join();
+    const ambiguous = ambiguousNames(values, this.state);
+    const structure = change.structure || [...ambiguous].join() !== [...this.ambiguousNames].join();
     this.ambiguousNames = ambiguous;
-    this.total = page.total;
     fireChange<NetworkTreeNode, NetworkVideo>(
       this.emitter,
       { ...change, structure },
-      { parent: undefined, node: (changed) => this.elementOf(changed) },
+      { parent: undefined, node: (changed) => this.list.elementOf(changed) },
     );
     this.updateHeader();
   }
@@ -240,16 +217,7 @@ export class NetworkTree implements TreeDataProvider<NetworkTreeNode>, Disposabl
     const changed = this.list.nodes.filter(
       ({ value }) => before.get(value.id)?.state !== this.library.get(value.id)?.state,
     );
-    if (changed.length > 0) this.emitter.fire(changed.map((node) => this.elementOf(node)));
-  }
-
-  private elementOf(list: ListNode<NetworkVideo>): NetworkNode {
-    let element = this.elements.get(list);
-    if (!element) {
-      element = { kind: "network", list };
-      this.elements.set(list, element);
-    }
-    return element;
+    if (changed.length > 0) this.emitter.fire(changed.map((node) => this.list.elementOf(node)));
   }
 
   /** A message hides the welcome view, so that there is one over an empty list only where it says all. */
@@ -268,7 +236,7 @@ export class NetworkTree implements TreeDataProvider<NetworkTreeNode>, Disposabl
     }
     let description = silent && !refusing ? l10n.t("{0} does not answer", where) : undefined;
     if (question !== undefined) {
-      description = l10n.t("{0} found", this.total);
+      description = l10n.t("{0} found", this.list.total ?? 0);
       if (message === undefined && this.list.nodes.length > 0) message = question;
       else description = `${question} · ${description}`;
     }
