@@ -34,6 +34,8 @@ import { contentOf, contentOfInfo, storedBytes, storedPieces, VideoStorage } fro
 const FIND_PEERS_MS = 10_000;
 /** So long nobody could be reached, even by asking to be called back: then it is said. */
 const UNREACHABLE_AFTER_MS = 12_000;
+/** Who restarts turns everybody away for a moment; so long nobody does. */
+const TURNED_AWAY_MS = 5_000;
 /** A finished download without a name waits so long for the metadata, which says it: several round trips of the slowest links. */
 const NAME_WAIT_MS = 5_000;
 /** The title of a video of which only the id is known holds so much of it. */
@@ -345,6 +347,7 @@ export class VideoRuntime {
       onChange: () => engine.changed(),
       onSourceError: (error) => void this.onSourceError(error).catch(() => undefined),
       onUnreachable: () => this.onUnreachable(),
+      onTurnedAway: () => this.onTurnedAway(),
     });
     swarm.dialledWins = (remote) => engine.identity.fingerprint < remote;
     return swarm;
@@ -500,6 +503,8 @@ export class VideoRuntime {
   /** Leave to have it has come, or was renewed: whoever turned us away may not do so again. */
   onGranted(): void {
     this.onSharingChanged();
+    const { state, error } = this.entry;
+    if (state === "failed" && error?.code === "unknown-video") void this.startDownload();
     if (!this.isDownloading) return;
     this.active?.swarm.peers.retryNow();
     this.engine.findPeers(this);
@@ -542,6 +547,30 @@ export class VideoRuntime {
     this.engine.requestCallbacks(this, peers);
     this.judgeReach();
   }
+
+  /**
+   * A link alone does not say whether there is such a video, nor for whom: whoever it names hangs up in both cases. That is said
+   * soon, while nobody else is a source and nothing has come.
+   */
+  private onTurnedAway(): void {
+    const { sequence, ownerFingerprint } = this.entry;
+    const swarm = this.active?.swarm;
+    const isKnown = sequence > 0 || !ownerFingerprint || this.bytesDone > 0 || !swarm || swarm.metadataSize() > 0;
+    if (isKnown || !this.isDownloading || swarm.sourceCount > 0) {
+      this.turnedAwaySince = undefined;
+      return;
+    }
+    this.turnedAwaySince ??= this.engine.clock.now();
+    if (this.engine.clock.now() - this.turnedAwaySince < TURNED_AWAY_MS) return;
+    this.turnedAwaySince = undefined;
+    this.fail(
+      new StreamletError(
+        "unknown-video",
+        "Whoever the link names does not offer this video, or not to you. Ask its owner to share it with you, then resume.",
+      ),
+    );
+  }
+  private turnedAwaySince: number | undefined;
 
   private judgeReach(): void {
     const connected = (this.active?.swarm.connectionCount ?? 0) > 0;

@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Contact } from "../../src/peer/status";
-import { formatContact } from "../../src/wire/contact";
 import { StreamletError } from "../../src/wire/errors";
 import { formatFingerprint } from "../../src/wire/fingerprint";
-import type { Fingerprint } from "../../src/wire/types";
 import type { RunningTracker } from "../../tracker/runTracker";
+import { contactOf, fingerprintOf, networkWhere } from "../helpers/friends";
 import { randomFile } from "../helpers/randomFile";
 import {
   portOf,
@@ -22,14 +21,6 @@ import { tempDir } from "../helpers/tempDir";
 import { startTracker, stopAll } from "../tracker/support";
 
 const MIB = 1024 * 1024;
-
-async function fingerprintOf(peer: TestPeer): Promise<Fingerprint> {
-  return (await peer.session.snapshot()).peer.fingerprint as Fingerprint;
-}
-
-async function contactOf(peer: TestPeer): Promise<string> {
-  return formatContact({ fingerprint: await fingerprintOf(peer), host: LOOPBACK, port: await portOf(peer) });
-}
 
 async function contactWhere(peer: TestPeer, what: string, fits: (contact: Contact) => boolean): Promise<Contact> {
   const { contacts } = await snapshotWhere(peer, what, (s) => s.contacts.some(fits), 20_000);
@@ -114,8 +105,7 @@ describe("friends", function () {
       ["BOB", false, true],
     ]);
     await alice.session.connect(`${LOOPBACK}:${port}`);
-    await alice.session.refresh();
-    const { videos } = await alice.session.queryNetwork({ limit: 10 });
+    const videos = await networkWhere(alice, "the bait is listed", (all) => all.length === 1);
     assert.deepEqual(
       videos.map(({ owner, friend, impostor }) => [owner, friend, impostor]),
       [["BOB", false, true]],

@@ -48,6 +48,8 @@ export interface SwarmOptions {
   onSourceError(error: unknown): void;
   /** No known peer can be reached, and nobody is connected. */
   onUnreachable(): void;
+  /** Somebody who was dialled has hung up without a word, as one does who does not have the video, or not for us. */
+  onTurnedAway(): void;
 }
 
 /** Who may have the video: asked when somebody comes, and again while they stay. `Admission` of social/admission.ts fits. */
@@ -411,6 +413,8 @@ export class Swarm implements ConnectionHost, GroupedSwarm {
     this.download?.onClosed(connection);
     const askAnother = this.metadata.onClosed(connection);
     if (member.known) this.retryLater(member.known, connection.down.total > 0);
+    const hungUp = error instanceof StreamletError && error.code === "connection-lost";
+    if (hungUp && member.known && !connection.ready) this.options.onTurnedAway();
     if (askAnother) this.offerMetadata();
     this.lastError = error ?? this.lastError;
     this.rechoke();
