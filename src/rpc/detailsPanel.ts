@@ -2,6 +2,7 @@
 import type { Thumbnail } from "../peer/status";
 
 export const DETAILS_ACTIONS = [
+  "stream",
   "download",
   "pause",
   "resume",

@@ -149,7 +149,7 @@ describe("every page, for people who do not use a mouse or do not see the screen
         await page.getByText("1 of 1 pieces here").waitFor();
         return page;
       },
-      stops: ["Play in System Player", "Save to Device...", "Copy Link"],
+      stops: ["Play", "Play in System Player", "Save to Device...", "Copy Link"],
     },
     {
       name: "Edit Info",

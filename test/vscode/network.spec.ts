@@ -215,7 +215,9 @@ describe("the Network view", function () {
     await page.getByRole("button", { name: "Pause" }).click();
     await page.getByRole("button", { name: "Resume" }).click();
     await page.getByText("31 of 31 pieces here.").waitFor({ timeout: 40_000 });
-    await page.getByRole("button", { name: "Play in System Player" }).waitFor();
+    for (const name of ["Play", "Play in System Player", "Save Torrent File..."]) {
+      await page.getByRole("button", { name, exact: true }).waitFor();
+    }
   });
 
   it("shows a video in one tab, however often it is asked for", async () => {

@@ -26,6 +26,7 @@ async function showDetails(app: App, args: unknown[]): Promise<void> {
 }
 
 const COMMANDS: Record<DetailsAction, Command> = {
+  stream: "streamlet.stream",
   download: "streamlet.download",
   pause: "streamlet.pause",
   resume: "streamlet.resume",

@@ -70,6 +70,7 @@ function progressOf({ state, bytesDone, size }: LibraryVideo): number | undefine
 
 function actionsOf({ library, network, isOffered }: KnownVideo): DetailsView["actions"] {
   const labels: Record<DetailsAction, string> = {
+    stream: l10n.t("Play"),
     download: l10n.t("Download"),
     pause: l10n.t("Pause"),
     resume: l10n.t("Resume"),
@@ -83,6 +84,9 @@ function actionsOf({ library, network, isOffered }: KnownVideo): DetailsView["ac
   const state = library?.state;
   const isPublic = (library ?? network)?.audience === "public";
   const offers: Record<DetailsAction, boolean> = {
+    stream: library
+      ? state === "ready" || (library.origin === "obtained" && state !== undefined && UNDER_WAY.includes(state))
+      : isOffered !== false && network !== undefined,
     download: !library && isOffered !== false && network !== undefined && !network.mine,
     pause: library?.origin === "obtained" && (state === "downloading" || state === "checking"),
     resume: state === "paused" || state === "failed",
