@@ -19,6 +19,7 @@ export interface PlayerStrings {
   systemPlayer: string;
   browser: string;
   details: string;
+  copyLink: string;
   retry: string;
   waiting: string;
   noVideo: string;
@@ -60,7 +61,7 @@ export interface PlayerProblemMessage {
 
 export type ToPlayerPage = OpenPlayerMessage | PlayerStateMessage | PlayerProblemMessage;
 
-export const PLAYER_ACTIONS = ["systemPlayer", "browser", "details", "retry"] as const;
+export const PLAYER_ACTIONS = ["systemPlayer", "browser", "details", "copyLink", "retry"] as const;
 export type PlayerAction = (typeof PLAYER_ACTIONS)[number];
 
 export type FromPlayerPage =

@@ -91,7 +91,7 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
       extensionUri: context.extensionUri,
       service: host.service,
       state: () => host.state,
-      run: runPlayerAction,
+      run: (action, video, at) => runPlayerAction(app, action, video, at),
       onError: logOnly,
     }),
     transfers: new Transfers(host, reportError),

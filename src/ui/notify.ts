@@ -47,6 +47,11 @@ export async function confirm(question: string, detail: string, action: string):
   return answer === action;
 }
 
+/** The action that was chosen of several; undefined: none. */
+export async function ask(question: string, detail: string, ...actions: string[]): Promise<string | undefined> {
+  return window.showInformationMessage(withoutLinks(question), { modal: true, detail }, ...actions);
+}
+
 /** Says what went wrong and writes it to the log; a cancelled action is silent. */
 export async function report(log: LogOutputChannel, error: unknown, ...choices: Choice[]): Promise<void> {
   const info = toErrorInfo(error);

@@ -3,7 +3,7 @@ import { commands, l10n, type Uri, type UriHandler } from "vscode";
 import type { App } from "./app";
 import type { Command } from "./contributions";
 import { phaseOf } from "./host/snapshots";
-import { confirm, inform, report } from "./notify";
+import { ask, inform, report } from "./notify";
 import { startProfile } from "./profiles";
 
 /** Hosts beyond this make a dialog nobody reads. */
@@ -32,18 +32,30 @@ export async function downloadLink(app: App, link: string): Promise<void> {
   }
   const hosts = await hostsOf(link);
   const shown = hosts.slice(0, MAX_HOSTS_SHOWN).join(", ");
-  const sure = await confirm(
-    l10n.t("Download the video of this link?"),
+  const play = l10n.t("Play");
+  const action = await ask(
+    l10n.t("Open the video of this link?"),
     hosts.length > 0
       ? l10n.t("Streamlet will contact {0}. They see your address.", shown)
       : l10n.t("Streamlet will ask your trackers who has it. Whoever has it sees your address."),
+    play,
     l10n.t("Download"),
   );
-  if (!sure) return;
+  if (!action) return;
   if (!app.host.state || phaseOf(app.host.state) !== "running") await startProfile(app);
+  if (action === play) {
+    await app.player.play(link, await startOf(link));
+    return;
+  }
   const { key } = await app.service.download({ source: link });
   app.transfers.watch(key);
   await commands.executeCommand("streamlet.videos.focus");
+}
+
+/** Seconds into the video, where the link says so (`#t=83`). */
+async function startOf(link: string): Promise<number | undefined> {
+  const { parseLink } = await import("../wire/links");
+  return /^magnet:/i.test(link) ? undefined : parseLink(link).time;
 }
 
 /** Whom a link would contact. Errors: bad-link, before anybody is asked or contacted. */

@@ -1,6 +1,12 @@
 import "./page.css";
 import "./playerPanel.css";
-import { type FromPlayerPage, type OpenPlayerMessage, SPEEDS, type ToPlayerPage } from "../rpc/playerPanel";
+import {
+  type FromPlayerPage,
+  type OpenPlayerMessage,
+  type PlayerAction,
+  SPEEDS,
+  type ToPlayerPage,
+} from "../rpc/playerPanel";
 import { fillText } from "../rpc/webviewMessages";
 import { announcer, button } from "./controls";
 import { element, setAttributes } from "./dom";
@@ -46,7 +52,7 @@ function makePlayer(open: OpenPlayerMessage): Player {
   const notice = element("div", { class: "over", role: "alert", hidden: true });
   const speed = element("select", { class: "text-input" });
   for (const value of SPEEDS) speed.append(element("option", { value }, `${value}×`));
-  const act = (action: "systemPlayer" | "browser" | "details" | "retry") => () => {
+  const act = (action: PlayerAction) => () => {
     report();
     host.send({ type: "action", action });
   };
@@ -178,6 +184,7 @@ function makePlayer(open: OpenPlayerMessage): Player {
           }),
         ]
       : []),
+    button({ label: strings.copyLink, onClick: act("copyLink") }),
     button({ label: strings.systemPlayer, onClick: act("systemPlayer") }),
     button({ label: strings.details, onClick: act("details") }),
   ];

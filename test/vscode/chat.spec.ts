@@ -146,7 +146,7 @@ describe("chat", function () {
     await hers.window.modal().getByText("https://example.com/a?b=c%26dgnp.exe").waitFor();
     await hers.window.answerModal("Cancel");
     await frame.getByRole("button", { name: "Open Video" }).click();
-    await hers.window.modal().getByText("Download the video of this link?").waitFor();
+    await hers.window.modal().getByText("Open the video of this link?").waitFor();
     await hers.window.answerModal("Cancel");
   });
 

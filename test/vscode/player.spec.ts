@@ -102,6 +102,26 @@ describe("The player", function () {
     await until(async () => (await stateOf(page)).time > 40.2, "it plays from 40 s on", 30_000);
   });
 
+  it("copies a link that opens at this moment", async () => {
+    await page.locator("video").press("k");
+    await page.getByRole("button", { name: "Copy Link at This Time" }).click();
+    const link = await until(async () => {
+      const text = await bob.window.clipboard();
+      return /#t=4\d$/.test(text) ? text : undefined;
+    }, "the link names the time");
+    await bob.window.command("Streamlet: Open Link...");
+    await bob.window.answer(link.replace(/#t=.*/, "#t=41"));
+    await bob.window.answerModal("Play");
+    page = await until(async () => {
+      const frame = await bob.window.webview("video");
+      const time = await stateOf(frame).then(
+        ({ time }) => time,
+        () => 0,
+      );
+      return time >= 41 && time < 45 ? frame : undefined;
+    }, "it plays from 41 s on");
+  });
+
   it("says that its source has gone, and remembers where it was", async () => {
     await alice.stop();
     await page.getByText("Nobody who has this video is online").waitFor({ timeout: 60_000 });

@@ -1,14 +1,18 @@
 /** Commands that play. */
-import { commands, env, l10n, Uri } from "vscode";
+import { commands, env, l10n, Uri, window } from "vscode";
 import type { LibraryVideo } from "../../peer/status";
 import type { PlayerAction } from "../../rpc/playerPanel";
 import type { App } from "../app";
 import type { Command } from "../contributions";
+import { formatDuration } from "../format";
 import { inform } from "../notify";
 import { videoTarget } from "../targets";
 import type { Handlers } from "./handlers";
 
 type PlayerCommand = "streamlet.stream";
+
+/** Long enough to be read in the status bar. */
+const COPIED_MS = 4_000;
 
 export const playerCommands: Handlers<PlayerCommand> = {
   "streamlet.stream": stream,
@@ -27,12 +31,18 @@ async function stream(app: App, args: unknown[]): Promise<void> {
 
 /** What the player's buttons do. */
 export async function runPlayerAction(
+  app: App,
   action: Exclude<PlayerAction, "retry">,
   video: LibraryVideo,
-  url: string,
+  { url, position }: { url: string; position: number },
 ): Promise<void> {
   if (action === "details") {
     await commands.executeCommand("streamlet.showDetails" satisfies Command, video.key);
+  } else if (action === "copyLink") {
+    const { link } = await app.service.link(video.key);
+    const seconds = Math.floor(position);
+    await env.clipboard.writeText(`${link.replace(/^[^:]+/, env.uriScheme)}${seconds > 0 ? `#t=${seconds}` : ""}`);
+    window.setStatusBarMessage(l10n.t("Link copied; it begins at {0}.", formatDuration(seconds)), COPIED_MS);
   } else if (action === "systemPlayer" && video.state === "ready") {
     await commands.executeCommand("streamlet.play" satisfies Command, video.key);
   } else {

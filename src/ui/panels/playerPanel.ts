@@ -39,7 +39,12 @@ export interface PlayerContext {
   extensionUri: vscode.Uri;
   service: WindowService;
   state(): HostState | undefined;
-  run(action: Exclude<PlayerAction, "retry">, video: LibraryVideo, url: string): Promise<unknown>;
+  /** @param position seconds */
+  run(
+    action: Exclude<PlayerAction, "retry">,
+    video: LibraryVideo,
+    at: { url: string; position: number },
+  ): Promise<unknown>;
   onError(error: unknown): void;
 }
 
@@ -64,6 +69,7 @@ export class PlayerPanel {
   private closed = false;
   private ready = false;
   private piecesAt = 0;
+  private position = 0;
   private lastProblem: string | undefined;
 
   constructor(
@@ -84,10 +90,12 @@ export class PlayerPanel {
       handlers: {
         ready: () => void this.open().catch(context.onError),
         action: ({ action }) => void this.act(action).catch(context.onError),
-        position: (playback) =>
+        position: (playback) => {
+          this.position = playback.position;
           void context.service
             .savePlayback(this.key, { position: playback.position, speed: playback.speed })
-            .catch(context.onError),
+            .catch(context.onError);
+        },
       },
     });
     this.page.onDidDispose(() => {
@@ -187,7 +195,7 @@ export class PlayerPanel {
   private async act(action: PlayerAction): Promise<void> {
     if (action === "retry") return this.retry();
     const { video } = this;
-    if (video) await this.context.run(action, video, this.stream.localUrl);
+    if (video) await this.context.run(action, video, { url: this.stream.localUrl, position: this.position });
   }
 
   /** A new address: the old one may have gone with the peer that served it. */
@@ -274,6 +282,7 @@ function playerStrings(): PlayerStrings {
     systemPlayer: t("System Player"),
     browser: t("Browser"),
     details: t("Details"),
+    copyLink: t("Copy Link at This Time"),
     retry: t("Try Again"),
     waiting: t("Waiting for data."),
     noVideo: t("This editor cannot show this kind of video. A browser or your system's player may."),
