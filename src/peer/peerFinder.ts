@@ -72,12 +72,17 @@ export class PeerFinder {
 
   requestCallbacks(runtime: VideoRuntime, peers: Fingerprint[]): void {
     const { id, audience } = runtime.entry;
-    if (!id || audience === "friends") return;
+    if (!id) return;
+    const grant = runtime.admission.ownGrant();
     for (const peer of peers) {
       const key = `${id}:${peer}`;
       const now = this.host.clock.now();
       if (now - (this.callbacksAt.get(key) ?? Number.NEGATIVE_INFINITY) < CALLBACK_INTERVAL_MS) continue;
       this.callbacksAt.set(key, now);
+      for (const control of this.host.controls()) {
+        if (control.peer.fingerprint === peer) control.requestCallBack({ id, ...(grant ? { grant } : {}) });
+      }
+      if (audience === "friends") continue; // no tracker hears of it
       for (const tracker of this.host.trackers) tracker.requestCallback(peer, id).catch(() => undefined);
     }
   }

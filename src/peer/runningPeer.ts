@@ -484,6 +484,7 @@ export class RunningPeer implements Engine {
       control: {
         hello: () => ({ peerId: this.peerId, port: this.port }),
         catalog: (query, requester) => this.answerCatalog(query, requester),
+        callBack: (request, from) => this.door.callBack(request, from),
         chat: (message, link) => this.chat.onMessage(message, link),
       },
     };

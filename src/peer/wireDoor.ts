@@ -1,6 +1,7 @@
-/** Lets in who comes for a video, or says nothing: neither that there is none, nor that it is for others. */
+/** Lets in who comes for a video, or asks for it, or says nothing: neither that there is none, nor that it is for others. */
 import type { Socket } from "node:net";
 import { toHex } from "../wire/bytes";
+import type { CallBackRequest, ControlPeer } from "./net/controlConnection";
 import { handshakeDeadline, peekExtendedHandshake, readHandshake } from "./net/wireHandshake";
 import { readGrant } from "./social/grants";
 import type { RemotePeer } from "./swarm/peerConnection";
@@ -39,5 +40,13 @@ export class WireDoor {
     } catch {
       socket.destroy();
     }
+  }
+
+  /** Dials who asks for it over a control connection, if they may have that video. There is no answer, whatever the id is. */
+  callBack({ id, grant: shown }: CallBackRequest, { fingerprint, host, port }: ControlPeer): void {
+    const grant = readGrant(shown, this.host.wallClock());
+    const runtime = this.host.find(id);
+    if (port === 0 || !runtime?.admission.allows({ transport: "tls", fingerprint }, grant)) return;
+    void runtime.callBack({ fingerprint, host, port, transport: "tls" }).catch(() => undefined); // it asks again
   }
 }

@@ -136,7 +136,8 @@ export class Transfers implements Disposable {
 
   /** A shared upload is on the network when a tracker says so, moments after it is ready. */
   private announce(video: LibraryVideo): void {
-    if (video.origin === "obtained" || !video.shared || video.publishedOn > 0) {
+    // No tracker hears of what is for friends: nothing is waited for.
+    if (video.origin === "obtained" || !video.shared || video.publishedOn > 0 || video.audience === "friends") {
       void this.tellReady(video);
       return;
     }
@@ -167,6 +168,9 @@ export class Transfers implements Disposable {
     }
     const copy = choice(l10n.t("Copy Link"), "streamlet.copyLink");
     if (video.publishedOn > 0) return inform(l10n.t("“{0}” is on the network.", video.title), copy);
+    if (video.shared && video.audience === "friends") {
+      return inform(l10n.t("“{0}” is ready for your friends.", video.title), copy);
+    }
     return video.shared
       ? inform(l10n.t("“{0}” is ready. Others see it as soon as a tracker answers.", video.title), copy)
       : inform(l10n.t("“{0}” is in your library.", video.title), choice(l10n.t("Share"), "streamlet.publish"));

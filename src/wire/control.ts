@@ -10,7 +10,7 @@ import { StreamletError } from "./errors";
 import { charCount } from "./text";
 import { isPeerId, MAX_PEER_ID_CHARS } from "./trackerAddress";
 import { MAX_CURSOR_CHARS, MAX_QUERY_TEXT_CHARS } from "./trackerMessages";
-import { type Fingerprint, isFingerprint } from "./types";
+import { type Fingerprint, isFingerprint, isVideoId, type VideoId } from "./types";
 
 const LENGTH_BYTES = 4;
 /** An answer: 19 records of the largest size, some hundred of the usual one. */
@@ -104,6 +104,15 @@ const controlMessage = z.discriminatedUnion("type", [
   }),
   /** That message is safe on the receiver's disk (or was already: the same id twice is one message). */
   z.object({ type: z.literal("chatTaken"), id: chatId }),
+  /**
+   * "I cannot reach you: come to me for this video." Unanswered, so that it tells nothing. The grant (records.ts, base64) is shown for
+   * a video for friends.
+   */
+  z.object({
+    type: z.literal("callBack"),
+    id: z.custom<VideoId>((v) => typeof v === "string" && isVideoId(v), "not a video id"),
+    grant: z.string().max(MAX_GRANT_CHARS).regex(BASE64).optional(),
+  }),
   z.object({ type: z.literal("ping") }),
   z.object({ type: z.literal("pong") }),
   /** The last message. The reason is for logs: text of a stranger. */

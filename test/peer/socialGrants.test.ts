@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { befriend, fingerprintOf, networkWhere } from "../helpers/friends";
+import { befriend, contactOf, fingerprintOf, networkWhere } from "../helpers/friends";
 import { randomFile, sha256OfFile } from "../helpers/randomFile";
-import { shareFile, startPeer, stopSessions } from "../helpers/sessions";
+import { portOf, shareFile, startPeer, stopSessions, videoWhere } from "../helpers/sessions";
+import { skip } from "../helpers/skip";
 import { tempDir } from "../helpers/tempDir";
 
 const MIB = 1024 * 1024;
@@ -44,5 +45,37 @@ describe("a video for friends", function () {
       (await carol.session.snapshot()).videos.map((v) => [v.audience, v.ownerFingerprint, v.shared]),
       [["friends", listed!.ownerFingerprint, true]],
     );
+  });
+
+  it("comes from an owner who cannot be reached: a friend asks over the connection that the owner has made", async function () {
+    if (process.platform === "darwin") skip(this, "macOS has one loopback address only");
+    // Listens on one address of the machine, and is seen to come from another.
+    const alice = await startPeer("alice", { host: "127.0.0.2" });
+    const bob = await startPeer("bob");
+    await alice.session.addFriend(await contactOf(bob));
+    const { id } = await shareFile(alice, file, "friends");
+    await networkWhere(bob, "bob sees it", (videos) => videos.length === 1);
+    await assert.rejects(bob.session.connect(`127.0.0.1:${await portOf(alice)}`), { code: "connection-refused" });
+    const { key } = await bob.session.download({ source: id });
+    const { path } = await bob.session.downloadResult(key);
+    assert.equal(await sha256OfFile(path), sha256);
+  });
+
+  it("is fetched by its link by a friend who is not connected to its owner; without the owner that is said", async () => {
+    const alice = await startPeer("alice");
+    const bob = await startPeer("bob");
+    const { link } = await shareFile(alice, file, "friends");
+    await assert.rejects(bob.session.download({ source: link }), { code: "unknown-video" });
+    await alice.session.addFriend(await fingerprintOf(bob));
+    await alice.session.stop();
+    await assert.rejects(bob.session.download({ source: link }), { code: "no-sources" });
+    const again = await startPeer("alice", {
+      ...alice.config,
+      port: Number(new URL(link).searchParams.get("h")!.split(":")[1]),
+    });
+    await videoWhere(again, "it is shared again", (v) => v.shared && v.state === "ready");
+    const { key } = await bob.session.download({ source: link });
+    const { path } = await bob.session.downloadResult(key);
+    assert.equal(await sha256OfFile(path), sha256);
   });
 });

@@ -9,7 +9,7 @@ import {
   MAX_CONTROL_FRAME_BYTES,
 } from "../../wire/control";
 import { StreamletError } from "../../wire/errors";
-import type { Fingerprint } from "../../wire/types";
+import type { Fingerprint, VideoId } from "../../wire/types";
 
 /** Queries of the other side that wait; those beyond are refused. As many as it may have open. */
 const MAX_QUERIES = 16;
@@ -45,6 +45,22 @@ export interface ChatLink {
   sendChat(message: ControlChat | ControlChatTaken): void;
 }
 
+export interface CallBackRequest {
+  id: VideoId;
+  /** Not yet verified. */
+  grant?: Uint8Array;
+}
+
+export interface ControlPeer {
+  /** Display name as the peer says it. */
+  peerId: string;
+  /** Proven by TLS. */
+  fingerprint: Fingerprint;
+  host: string;
+  /** Where it listens, 0 = nowhere: as dialled, or as its hello says. */
+  port: number;
+}
+
 /** What a control connection asks of the engine. */
 export interface ControlHost {
   hello(): {
@@ -59,6 +75,8 @@ export interface ControlHost {
    * one frame, it is asked for again with a lower limit.
    */
   catalog(query: CatalogQuery, requester: Fingerprint): CatalogAnswer | Promise<CatalogAnswer>;
+  /** Who cannot reach this peer asks to be dialled for a video. */
+  callBack?(request: CallBackRequest, from: ControlPeer): void;
   /** Without it chat is skipped, like any message of a later version. */
   chat?(message: ControlChat | ControlChatTaken, link: ChatLink): void;
 }

@@ -23,18 +23,27 @@ import type { Identity } from "../identity";
 import { formatHostPort } from "./addresses";
 import { Coalescer } from "./coalesce";
 import {
+  type CallBackRequest,
   type CatalogAnswer,
   type CatalogQuery,
   type ChatLink,
   ControlAnswers,
   type ControlHost,
+  type ControlPeer,
 } from "./controlAnswers";
 import { ControlRequests } from "./controlRequests";
 import type { RemoteIdentity } from "./listener";
 import { RateLimiter } from "./rateLimiter";
 import { ALPN_CONTROL, dialTls, guardSocket } from "./tlsTransport";
 
-export type { CatalogAnswer, CatalogQuery, ChatLink, ControlHost } from "./controlAnswers";
+export type {
+  CallBackRequest,
+  CatalogAnswer,
+  CatalogQuery,
+  ChatLink,
+  ControlHost,
+  ControlPeer,
+} from "./controlAnswers";
 
 /** Two lost segments; the hello is in the first flight. */
 export const HELLO_TIMEOUT_MS = 10_000;
@@ -55,6 +64,9 @@ const MAX_QUEUED_BYTES = 2 * MAX_CONTROL_FRAME_BYTES;
 const MESSAGES_PER_S = 100;
 const MESSAGE_BURST = 200;
 const QUERIES_PER_S = 25;
+/** Each costs a dial; who asks more often than once in 30 s for each of a few videos is not heard. */
+const CALL_BACKS_PER_S = 1;
+const CALL_BACK_BURST = 16;
 
 export interface ControlOptions {
   identity: Identity;
@@ -71,16 +83,6 @@ export interface ControlDialOptions extends ControlOptions {
   timeoutMs?: number;
 }
 
-export interface ControlPeer {
-  /** Display name as the peer says it. */
-  peerId: string;
-  /** Proven by TLS. */
-  fingerprint: Fingerprint;
-  host: string;
-  /** Where it listens, 0 = nowhere: as dialled, or as its hello says. */
-  port: number;
-}
-
 export class ControlConnection implements ChatLink {
   /** Known once `dial` or `accept` has resolved. */
   readonly peer: ControlPeer;
@@ -93,6 +95,7 @@ export class ControlConnection implements ChatLink {
   private readonly decoder: ControlDecoder;
   private readonly flood: RateLimiter;
   private readonly queryPace: RateLimiter;
+  private readonly callBacks: RateLimiter;
   private readonly requests: ControlRequests;
   private readonly answers: ControlAnswers;
   private lastReceivedAt: number;
@@ -146,6 +149,7 @@ export class ControlConnection implements ChatLink {
     this.clock = options.clock ?? systemClock;
     this.lastReceivedAt = this.clock.now();
     this.flood = new RateLimiter(MESSAGES_PER_S, { clock: this.clock, burst: MESSAGE_BURST });
+    this.callBacks = new RateLimiter(CALL_BACKS_PER_S, { clock: this.clock, burst: CALL_BACK_BURST });
     this.queryPace = new RateLimiter(QUERIES_PER_S, { clock: this.clock, burst: QUERIES_PER_S });
     this.decoder = new ControlDecoder(
       () => this.maxFrameBytes(),
@@ -204,6 +208,12 @@ export class ControlConnection implements ChatLink {
   /** Tells the peer that this side's catalogue has changed; coalesced to one message a second. */
   notifyCatalogChanged(): void {
     if (this.state === "open") this.changesOut.request();
+  }
+
+  /** Asks the peer, who cannot be reached from here, to dial for a video. There is no answer. */
+  requestCallBack({ id, grant }: CallBackRequest): void {
+    if (this.state !== "open") return;
+    this.send({ type: "callBack", id, ...(grant ? { grant: Buffer.from(grant).toString("base64") } : {}) });
   }
 
   /** A line of a conversation, or that one of theirs is safe. Lost without a word where the connection is: chat.ts sends again. */
@@ -304,6 +314,9 @@ export class ControlConnection implements ChatLink {
       case "changed":
         this.changesIn.request();
         break;
+      case "callBack":
+        if (this.callBacks.tryTake(1)) this.options.control.callBack?.(callBackOf(message), this.peer);
+        break;
       case "chat":
       case "chatTaken":
         this.options.control.chat?.(message, this);
@@ -384,4 +397,8 @@ export class ControlConnection implements ChatLink {
     this.closeListeners.clear();
     this.changeListeners.clear();
   }
+}
+
+function callBackOf({ id, grant }: Extract<ControlMessage, { type: "callBack" }>): CallBackRequest {
+  return { id, ...(grant === undefined ? {} : { grant: new Uint8Array(Buffer.from(grant, "base64")) }) };
 }
