@@ -11,6 +11,9 @@ const CLIP = resolve("test/fixtures/clip.mp4");
 const START_TIMEOUT_MS = 20_000;
 const FINGERPRINT = /(?:[A-Z2-7]{7}-){7}[A-Z2-7]{7}/;
 
+/** Of the status bar: a connection to Bob by hand. */
+const LINK = /^\s*Bob$/;
+
 /** The rows under a heading of the Peers view. */
 function section(rows: TreeRow[], heading: string): TreeRow[] {
   const from = rows.findIndex((row) => row.level === 1 && row.label === heading);
@@ -151,7 +154,7 @@ describe("people: friends, impostors, blocks, connections by hand", function () 
     await hers.window.pickMenu("Connect");
     assert.match((await hers.window.modal().textContent()) ?? "", /This is not the Bob you know/);
     await hers.window.answerModal("Cancel");
-    assert.equal(await hers.window.statusItem(/^\s*Bob$/).count(), 0);
+    assert.equal(await hers.window.statusItem(LINK).count(), 0);
     assert.equal(await hers.window.toast(/who is not the Bob/).count(), 0, "it is said once");
   });
 
@@ -201,19 +204,26 @@ describe("people: friends, impostors, blocks, connections by hand", function () 
     await hers.window.answer(`127.0.0.1:${bobsPort}`);
     assert.match((await hers.window.modal().textContent()) ?? "", /This is the Bob you pinned/);
     await hers.window.answerModal("Stay Connected");
-    await hers.window.statusItem(/^\s*Bob$/).waitFor();
+    const untilSaid = (text: string) =>
+      until(
+        async () => (await hers.window.statusItem(LINK).getAttribute("aria-label"))?.includes(text),
+        `the status bar says ${text}`,
+      );
+    await untilSaid("Connected to Bob");
     await his.window.command("Streamlet: Stop Profile");
-    await until(
-      async () => (await hers.window.statusItem(/^\s*Bob$/).getAttribute("aria-label"))?.includes("is lost"),
-      "the status bar says that the connection is lost",
-    );
+    await untilSaid("is lost");
     await his.window.command("Streamlet: Start Profile");
-    await until(
-      async () => (await hers.window.statusItem(/^\s*Bob$/).getAttribute("aria-label"))?.includes("Connected to Bob"),
-      "the connection is back",
-    );
-    await hers.window.statusItem(/^\s*Bob$/).click();
-    await hers.window.statusItem(/^\s*Bob$/).waitFor({ state: "detached" });
+    await untilSaid("Connected to Bob");
+
+    // Her own peer begins anew with another tracker, and goes on where it was.
+    await hers.window.command("Streamlet: Edit Profile...");
+    const form = await hers.profileForm();
+    await field(form, "Tracker 1").fill("127.0.0.1:9");
+    await form.getByRole("button", { name: "Save" }).click();
+    await untilSaid("is lost");
+    await untilSaid("Connected to Bob");
+    await hers.window.statusItem(LINK).click();
+    await hers.window.statusItem(LINK).waitFor({ state: "detached" });
   });
 
   it("a friend is removed after it was said what that means, and sees no video for friends any more", async () => {

@@ -1,6 +1,6 @@
 /** What stands beside and in the tooltip of a row. Text of other people goes through `appendText` only. */
 import { l10n, MarkdownString, ThemeColor, ThemeIcon } from "vscode";
-import type { LibraryVideo, NetworkVideo, Thumbnail, TrackerStatus, VideoState } from "../../peer/status";
+import type { Audience, LibraryVideo, NetworkVideo, Thumbnail, TrackerStatus, VideoState } from "../../peer/status";
 import type { HostState } from "../../rpc/window";
 import { shortFingerprint } from "../../wire/fingerprint";
 import type { Fingerprint } from "../../wire/types";
@@ -70,9 +70,12 @@ export function iconOfVideo(video: LibraryVideo): ThemeIcon {
       return new ThemeIcon("warning", new ThemeColor("list.warningForeground"));
     case "ready":
       if (!video.shared) return new ThemeIcon("device-camera-video");
-      return new ThemeIcon(video.audience === "public" ? "globe" : "broadcast", new ThemeColor("charts.green"));
+      return new ThemeIcon(AUDIENCE_ICONS[video.audience], new ThemeColor("charts.green"));
   }
 }
+
+/** As the choice of the audience shows them. */
+const AUDIENCE_ICONS: Record<Audience, string> = { everyone: "broadcast", friends: "heart", public: "globe" };
 
 const PARTIAL: readonly VideoState[] = ["optimising", "hashing", "downloading", "paused", "checking", "failed"];
 

@@ -39,7 +39,7 @@ export function impostorWarning({ peerId }: Pick<Person, "peerId">): string {
 
 export function iconOfPeer(peer: NetworkPeer): ThemeIcon {
   if (peer.self) return new ThemeIcon("account", new ThemeColor("charts.green"));
-  if (peer.impostor) return new ThemeIcon("warning", new ThemeColor("list.errorForeground"));
+  if (peer.impostor) return new ThemeIcon("warning", new ThemeColor("errorForeground"));
   const color = peer.connected ? new ThemeColor("charts.green") : undefined;
   if (peer.friend) return new ThemeIcon("heart-filled", color);
   return peer.connected ? new ThemeIcon("link", color) : new ThemeIcon("person");

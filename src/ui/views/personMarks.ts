@@ -29,7 +29,7 @@ export class PersonMarks implements FileDecorationProvider {
   provideFileDecoration(uri: Uri, _token: CancellationToken): FileDecoration | undefined {
     if (uri.scheme !== SCHEME) return undefined;
     if (uri.query === "impostor") {
-      return new FileDecoration("!", l10n.t("Not who they say"), new ThemeColor("list.errorForeground"));
+      return new FileDecoration("!", l10n.t("Not who they say"), new ThemeColor("errorForeground"));
     }
     const unread = Number(uri.query.replace("unread=", ""));
     const badge = unread > MOST_SHOWN ? `${MOST_SHOWN}+` : String(unread);
