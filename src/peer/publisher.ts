@@ -78,13 +78,15 @@ export class Publisher {
 
   /** Tells everybody that was told of it that it is shared no more. */
   withdraw(entry: LibraryEntry): void {
-    if (!entry.id || !entry.record || entry.origin !== "uploaded") return;
-    const last = this.known(entry, this.engine.wallClock())?.record;
-    if (!last) return; // it has expired: nobody lists it any more
-    if (last.audience === "friends") return; // nobody but friends was told of it, and they ask again
+    if (!entry.id || entry.origin !== "uploaded") return;
+    const now = this.engine.wallClock();
+    // What is to be signed anew was told as it was signed last.
+    const last = (entry.record === undefined ? this.signed.get(entry.key) : this.known(entry, now))?.record;
+    if (!last || last.expires <= now) return; // nobody lists it, or not any more
+    const { title, description, audience } = last;
+    if (audience === "friends") return; // nobody but friends was told of it, and they ask again
     // With the words that were signed before: newer ones may be such that they cannot be.
-    const { title, description } = last;
-    const record = this.sign({ ...entry, title, description }, true, last.expires);
+    const record = this.sign({ ...entry, title, description, audience }, true, last.expires);
     this.withdrawn.push({ id: entry.id, record, expires: last.expires });
   }
 

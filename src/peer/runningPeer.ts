@@ -33,7 +33,7 @@ import { Contacts, type People } from "./social/contacts";
 import { FriendLinks } from "./social/friendLinks";
 import { GrantKeeper } from "./social/grantKeeper";
 import { GrantIssuer, HeldGrants } from "./social/grants";
-import type { PeerStatus } from "./status";
+import type { Audience, PeerStatus } from "./status";
 import { FolderLock } from "./storage/folderLock";
 import { Library } from "./storage/library";
 import { Verifier } from "./storage/verifier";
@@ -185,7 +185,7 @@ export class RunningPeer implements Engine {
       },
       chats,
     );
-    this.uploads = new Uploads(this, config, this.runtimes);
+    this.uploads = new Uploads(this, config, this.runtimes, (...sharing) => this.setSharing(...sharing));
   }
 
   /** Errors: see PeerService.start. */
@@ -286,6 +286,21 @@ export class RunningPeer implements Engine {
 
   withdraw(runtime: VideoRuntime): void {
     this.publisher.withdraw(runtime.entry);
+  }
+
+  /** Who may have it: takes effect at once, on open connections too. Errors: invalid-argument (somebody else's video). */
+  setSharing(runtime: VideoRuntime, shared: boolean, audience: Audience): void {
+    const { entry } = runtime;
+    if (entry.origin === "obtained" && shared && audience !== entry.audience) {
+      throw new StreamletError("invalid-argument", "Only its owner can change who may have a video.");
+    }
+    const narrower = !shared || audience === "friends";
+    if (narrower && runtime.isSeeding) this.withdraw(runtime);
+    const changed = entry.shared !== shared || entry.audience !== audience;
+    this.library.update(runtime.key, { shared, audience, ...(changed && entry.record ? { record: undefined } : {}) });
+    runtime.onSharingChanged();
+    this.sharingChanged();
+    this.changed();
   }
 
   /** See PeerService.disconnect. */

@@ -542,17 +542,7 @@ export class Session implements PeerService {
 
   private async applySharing(runtime: VideoRuntime, shared: boolean, audience: Audience): Promise<void> {
     const peer = this.peer();
-    const { entry } = runtime;
-    if (entry.origin === "obtained" && shared && audience !== entry.audience) {
-      throw new StreamletError("invalid-argument", "Only its owner can change who may have a video.");
-    }
-    const narrower = !shared || audience === "friends";
-    if (narrower && runtime.isSeeding) peer.withdraw(runtime);
-    const changed = entry.shared !== shared || entry.audience !== audience;
-    peer.library.update(runtime.key, { shared, audience, ...(changed && entry.record ? { record: undefined } : {}) });
-    runtime.onSharingChanged();
-    peer.sharingChanged();
-    peer.changed();
+    peer.setSharing(runtime, shared, audience);
     await peer.library.flush();
   }
 

@@ -7,7 +7,7 @@ import { Ffmpeg } from "./media/ffmpeg";
 import { OptimiseQueue } from "./media/optimiseQueue";
 import { probeVideo } from "./media/probe";
 import { makeThumbnail } from "./media/thumbnails";
-import type { FileFacts } from "./status";
+import type { Audience, FileFacts } from "./status";
 import { withoutUndefined } from "./storage/libraryEntry";
 import { checkVideoFile } from "./storage/videoFile";
 import type { VideoRuntime } from "./videoRuntime";
@@ -23,6 +23,8 @@ export class Uploads {
     private readonly config: Pick<PeerConfig, "dataDir" | "copyOnUpload" | "ffmpegPath">,
     /** By key; an entry that turns out to be another's duplicate is taken out. */
     private readonly runtimes: Map<string, VideoRuntime>,
+    /** As `RunningPeer.setSharing`. */
+    private readonly setSharing: (runtime: VideoRuntime, shared: boolean, audience: Audience) => void,
   ) {
     this.ffmpeg = new Ffmpeg(config.ffmpegPath);
     this.imports = new ImportQueue(engine, this.ffmpeg, (runtime, outcome) => this.onImported(runtime, outcome));
@@ -99,11 +101,19 @@ export class Uploads {
     const { library } = this.engine;
     if (this.closed || !this.runtimes.has(runtime.key)) return;
     if (outcome.duplicateOf) {
+      const known = this.runtimes.get(outcome.duplicateOf);
       const { shared, audience, title, description, thumbnail } = runtime.entry;
-      const info = { shared, audience, title, description, ...(thumbnail ? { thumbnail } : {}) };
+      if (known && shared) {
+        try {
+          this.setSharing(known, true, audience);
+        } catch (error) {
+          return runtime.setState("failed", error);
+        }
+        const info = { title, description, ...(thumbnail ? { thumbnail } : {}) };
+        library.update(known.key, { ...info, record: undefined });
+      }
       this.runtimes.delete(runtime.key);
       library.remove(runtime.key);
-      if (shared) library.update(outcome.duplicateOf, { ...info, record: undefined });
       void this.discardCopy(runtime.key).catch(() => undefined); // swept at the next start
     } else if (outcome.error) runtime.setState("failed", outcome.error);
     this.engine.changed();
