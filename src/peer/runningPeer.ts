@@ -231,6 +231,8 @@ export class RunningPeer implements Engine {
   }
 
   status(): PeerStatus {
+    const { damaged } = this.contacts;
+    const repaired = [...this.library.report.damaged, ...(damaged ? [damaged] : [])];
     let downRate = 0;
     let upRate = 0;
     let connections = 0;
@@ -251,6 +253,7 @@ export class RunningPeer implements Engine {
       upRate,
       connections,
       obtainedBytes: this.limits.obtained(),
+      ...(repaired.length > 0 ? { repaired } : {}),
     };
   }
 

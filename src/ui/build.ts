@@ -22,6 +22,7 @@ import { PlayerPanels } from "./panels/playerPanel";
 import { Pictures } from "./pictures";
 import { showStartFailure, tellDamagedProfiles } from "./profiles";
 import { Refusals } from "./refusals";
+import { Repairs } from "./repairs";
 import { StatusBar } from "./statusBar";
 import { Transfers } from "./transfers";
 import { chooseFiles, storeDropped, uploadFiles } from "./uploads";
@@ -101,6 +102,7 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
   const statusBar = new StatusBar();
   const contextKeys = new ContextUpdater();
   const refusals = new Refusals(app);
+  const repairs = new Repairs(log);
   const impostors = new Impostors(app, reportError);
   let toldDamage = false;
 
@@ -114,7 +116,10 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
     app.chats.update(state);
     app.edits.update(state);
     statusBar.update(state);
-    if (host.isOwner) refusals.update(state);
+    if (host.isOwner) {
+      refusals.update(state);
+      repairs.update(state);
+    }
     contextKeys.update(state, { searching: app.network.search !== "", filtering: app.network.isFiltered });
     if (state.damagedProfiles > 0 && !toldDamage && host.isOwner) {
       toldDamage = true;
