@@ -43,7 +43,8 @@ async function detailsOfRecord(peer: RunningPeer, id: VideoId): Promise<VideoDet
   const records = await peer.catalog.recordsOf(id);
   const [record] = records;
   if (!record) return undefined;
-  const known = await knownSources(peer, id, record.audience);
+  const isSecret = records.some(({ audience }) => audience === "friends");
+  const known = await knownSources(peer, id, isSecret ? "friends" : record.audience);
   // Without any tracker it is the connected owner who offers it.
   for (const { owner } of records) {
     const control = peer.controls.get(owner);

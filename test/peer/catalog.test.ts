@@ -20,10 +20,11 @@ const clients = new Set<TrackerClient>();
 const catalogs = new Set<Catalog>();
 const self = makeIdentity();
 
-function makeCatalog(libraryKeyOf?: (id: VideoId) => string | undefined): Catalog {
+function makeCatalog(libraryKeyOf?: (id: VideoId) => string | undefined, isSecret?: (id: VideoId) => boolean): Catalog {
   const catalog = new Catalog({
     self: { peerId: "Me", fingerprint: self.fingerprint, host: () => "127.0.0.1", port: () => 5000 },
     ...(libraryKeyOf ? { libraryKeyOf } : {}),
+    ...(isSecret ? { isSecret } : {}),
   });
   catalogs.add(catalog);
   return catalog;
@@ -297,6 +298,23 @@ describe("The catalogue of a peer", function () {
     carol.records = [makeRecord(carol.identity, 7, { ownerName: "Carol" })];
     catalog.addPeer(carol);
     assert.equal((await catalog.recordsOf(videoId(7)))[0]?.ownerName, "Carol");
+  });
+
+  it("never asks a tracker for a video for friends, whether it is looked up or listed", async () => {
+    const { port } = await startTracker();
+    const catalog = makeCatalog(undefined, (id) => id === videoId(1));
+    const { client } = await addTracker(catalog, port);
+    const asked: unknown[] = [];
+    const ask = client.query.bind(client);
+    client.query = (query) => {
+      asked.push(query.ids);
+      return ask(query);
+    };
+    await catalog.query({ id: videoId(1), limit: 10 });
+    await catalog.recordsOf(videoId(1));
+    assert.deepEqual(asked, []);
+    await catalog.query({ id: videoId(2), limit: 10 });
+    assert.deepEqual(asked, [[videoId(2)]]);
   });
 
   it("knows no record of a video that nobody has, without waiting for long", async () => {

@@ -153,9 +153,8 @@ export class Catalog {
   async query(query: NetworkQuery): Promise<NetworkPage> {
     if (!query.id) this.#lastQuery = query;
     const wanted = this.#sourceQuery(query);
-    const answers = await Promise.all(
-      [...this.#sources].map(async (source) => ({ source, answer: await source.query(wanted) })),
-    );
+    const asked = query.id ? this.#askable(query.id) : [...this.#sources];
+    const answers = await Promise.all(asked.map(async (source) => ({ source, answer: await source.query(wanted) })));
     return this.#merge(wanted, answers);
   }
 
@@ -231,9 +230,7 @@ export class Catalog {
     sources: Iterable<CatalogSource> = this.#sources,
     ms = WAIT_MS,
   ): Promise<void> {
-    const isSecret = this.options.isSecret?.(id) || this.#records.ofVideo(id).some((r) => r.audience === "friends");
-    const asked = [...sources].filter((source) => !isSecret || source instanceof PeerSource);
-    const lookUps = asked.map(async (source) => {
+    const lookUps = this.#askable(id, sources).map(async (source) => {
       await source.lookUp(id).catch(() => {});
       // Who has it ends the wait; who has not leaves it to the others.
       if (isHere()) return true;
@@ -243,6 +240,12 @@ export class Catalog {
       Promise.any(lookUps).catch(() => {}),
       ms,
     );
+  }
+
+  /** Those of these sources that may hear of this video. */
+  #askable(id: VideoId, sources: Iterable<CatalogSource> = this.#sources): CatalogSource[] {
+    const isSecret = this.options.isSecret?.(id) || this.#records.ofVideo(id).some((r) => r.audience === "friends");
+    return [...sources].filter((source) => !isSecret || source instanceof PeerSource);
   }
 
   /** Those of `recordsOf` that are known without asking anybody. */
