@@ -35,7 +35,8 @@ export class Admission {
   mayDial({ fingerprint, transport }: KnownPeer): boolean {
     const { people } = this.engine;
     if (fingerprint && people.isBlocked(fingerprint)) return false;
-    if (!this.isRestricted) return true;
+    // Who is dialled is given to as well: one that was public once is not brought to those who came to know of it then.
+    if (!this.isRestricted) return transport === "tls" || this.entry().audience === "public";
     if (transport !== "tls" || fingerprint === undefined) return false;
     return fingerprint === this.entry().ownerFingerprint || people.isFriend(fingerprint);
   }

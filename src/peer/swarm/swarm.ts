@@ -463,7 +463,6 @@ export class Swarm implements ConnectionHost, GroupedSwarm {
     const abort = new AbortController();
     this.dialing.set(key, abort);
     const connection = new PeerConnection({ ...peer, incoming: false }, this);
-    connection.withheld = admission.isRestricted && !admission.allows(connection.peer, undefined);
     try {
       const socket = await this.options.dial(peer, connection.reader.onread as OnReadOpts, abort.signal);
       this.dialing.delete(key);
@@ -471,6 +470,13 @@ export class Swarm implements ConnectionHost, GroupedSwarm {
         socket.destroy();
         return;
       }
+      // The audience may have become narrower while it was dialled.
+      if (!admission.mayDial(peer)) {
+        this.peers.remove(peer);
+        socket.destroy();
+        return;
+      }
+      connection.withheld = admission.isRestricted && !admission.allows(connection.peer, undefined);
       this.join(connection, peer);
       connection.attach(socket, true);
     } catch (error) {
