@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { resolve } from "node:path";
 import type { Frame } from "playwright-core";
-import { FINGERPRINT } from "./panels-extension/answers";
 import { App } from "./support/app";
 import { violationsOf } from "./support/axe";
 import { freePort, Streamlet } from "./support/streamlet";
@@ -52,10 +51,11 @@ describe("every page, for people who do not use a mouse or do not see the screen
   async function tabStops(page: Frame): Promise<string[]> {
     await page.locator(FOCUSABLE).first().focus();
     const stops: string[] = [];
-    while (stops.length < MAX_STOPS) {
+    for (let presses = 0; presses < MAX_STOPS; presses++) {
       const name = await page.evaluate<string | null>(NAME_OF_FOCUS);
-      if (name === null || name === stops[0]) break;
-      stops.push(name);
+      if (name === null || (name === stops[0] && stops.length > 1)) break;
+      // A video has controls of its own, which the page sees as the video.
+      if (name !== stops.at(-1)) stops.push(name);
       await mine.window.page.keyboard.press("Tab");
     }
     return stops;
@@ -89,21 +89,6 @@ describe("every page, for people who do not use a mouse or do not see the screen
         return mine.window.webview(".card");
       },
       stops: ["Name", "Description (optional)", ...FORMS, "Everyone on my trackers", "Share now", "Upload", "Cancel"],
-    },
-    {
-      name: "Chat",
-      async open() {
-        await mine.window.command("Streamlet: Open Chat");
-        await mine.window.pick("Enter a fingerprint");
-        await mine.window.answer(FINGERPRINT);
-        const page = await mine.window.webview("main.chat h1");
-        await page.getByRole("textbox").fill("A message that waits");
-        await mine.window.page.keyboard.press("Enter");
-        await page.getByText("waiting", { exact: true }).waitFor();
-        await page.getByRole("textbox").fill("Another one");
-        return page;
-      },
-      stops: ["Message to MFZWI3D", "Send"],
     },
     {
       name: "Chat",
@@ -161,6 +146,17 @@ describe("every page, for people who do not use a mouse or do not see the screen
         return page;
       },
       stops: ["Choose Frame", "Name", "Description (optional)", "Save", "Cancel"],
+    },
+    {
+      name: "Player",
+      async open() {
+        await mine.videos.openMenu("A clip");
+        await mine.window.pickMenu("Play");
+        const page = await mine.window.webview("main.player video");
+        await page.locator("video").press("k");
+        return page;
+      },
+      stops: ["Video: A clip", "Speed", "Picture in Picture", "Copy Link at This Time", "System Player", "Details"],
     },
   ];
 
