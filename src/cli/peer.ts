@@ -48,7 +48,6 @@ export async function withPeer(
   const session = new Session();
   try {
     const status = await io.shutdown.race(start(session, config, oneShot && options.port === undefined));
-    for (const { message } of status.repaired ?? []) io.output.note(message);
     await work({ session, status, options, ...io });
   } finally {
     await stop(session);

@@ -231,8 +231,6 @@ export class RunningPeer implements Engine {
   }
 
   status(): PeerStatus {
-    const { damaged } = this.contacts;
-    const repaired = [...this.library.report.damaged, ...(damaged ? [damaged] : [])];
     let downRate = 0;
     let upRate = 0;
     let connections = 0;
@@ -253,7 +251,6 @@ export class RunningPeer implements Engine {
       upRate,
       connections,
       obtainedBytes: this.limits.obtained(),
-      ...(repaired.length > 0 ? { repaired } : {}),
     };
   }
 

@@ -34,8 +34,6 @@ export interface PeerStatus {
   connections: number;
   /** What videos from the network take on disk, running downloads at full size: the disk quota counts it. */
   obtainedBytes: number;
-  /** Files of the data folder that were damaged at the start: where they are kept, and what could be had of them. */
-  repaired?: ErrorInfo[];
 }
 
 /** What is shown of a peer that does not run. */

@@ -197,4 +197,5 @@ export const WINDOW_SCHEMAS: Schemas<WindowService> = {
   stopProfile: none,
   resetData: z.tuple([profileId]),
   renewIdentity: z.tuple([profileId]),
+  changeSettings: z.tuple([profileId, z.unknown().transform(storedSettings)]),
 };

@@ -71,6 +71,8 @@ export interface WindowService extends EngineMethods {
   resetData(id: string): Promise<void>;
   /** Gives a profile whose key is lost a new one; others see a new fingerprint. */
   renewIdentity(id: string): Promise<void>;
+  /** Changes settings of this profile, and the native ones with them while it is the active one. Errors: profile-missing. */
+  changeSettings(id: string, settings: Partial<ProfileSettings>): Promise<void>;
 }
 
 export interface WindowEvents {

@@ -6,6 +6,7 @@ import type { Edits } from "./edits";
 import type { PeerHost } from "./host/peerHost";
 import type { DetailsPanels } from "./panels/detailsPanel";
 import type { PlayerPanels } from "./panels/playerPanel";
+import type { SettingsPanel } from "./panels/settingsPanel";
 import type { Transfers } from "./transfers";
 import type { NetworkTree } from "./views/networkTree";
 import type { PeersTree } from "./views/peersTree";
@@ -21,6 +22,7 @@ export interface App {
   readonly peers: PeersTree;
   readonly details: DetailsPanels;
   readonly player: PlayerPanels;
+  readonly settings: SettingsPanel;
   readonly transfers: Transfers;
   readonly chats: Chats;
   readonly edits: Edits;

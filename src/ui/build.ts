@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { commands, type ExtensionContext, type LogOutputChannel, l10n, window, workspace } from "vscode";
 import { PROFILE_SETTINGS } from "../rpc/profileSettings";
 import type { HostState } from "../rpc/window";
-import type { App } from "./app";
+import { type App, activeProfile } from "./app";
 import { Chats } from "./chats";
 import { runDetailsAction } from "./commands/details";
 import { registerCommands } from "./commands/handlers";
@@ -14,15 +14,15 @@ import type { Setting } from "./contributions";
 import { Edits } from "./edits";
 import { PeerHost } from "./host/peerHost";
 import { Impostors } from "./impostors";
-import { complain, report, warn } from "./notify";
+import { complain, inform, report, warn } from "./notify";
 import { LinkHandler } from "./openLink";
 import { setAppearance } from "./panels/appearance";
 import { DetailsPanels } from "./panels/detailsPanel";
 import { PlayerPanels } from "./panels/playerPanel";
+import { isOverQuota, quotaSentence, SettingsPanel } from "./panels/settingsPanel";
 import { Pictures } from "./pictures";
 import { showStartFailure, tellDamagedProfiles } from "./profiles";
 import { Refusals } from "./refusals";
-import { Repairs } from "./repairs";
 import { StatusBar } from "./statusBar";
 import { Transfers } from "./transfers";
 import { chooseFiles, storeDropped, uploadFiles } from "./uploads";
@@ -95,6 +95,7 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
       run: (action, video, at) => runPlayerAction(app, action, video, at),
       onError: logOnly,
     }),
+    settings: new SettingsPanel(context.extensionUri, host.service),
     transfers: new Transfers(host, reportError),
     chats: new Chats(() => app, reportError),
     edits: new Edits(context, host.service),
@@ -102,7 +103,6 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
   const statusBar = new StatusBar();
   const contextKeys = new ContextUpdater();
   const refusals = new Refusals(app);
-  const repairs = new Repairs(log);
   const impostors = new Impostors(app, reportError);
   let toldDamage = false;
 
@@ -112,14 +112,13 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
     app.details.update(state);
     app.player.update(state);
     app.peers.update(state);
+    setAppearance(readAppearance(activeProfile(app)));
+    app.settings.update(state);
     app.transfers.update(state);
     app.chats.update(state);
     app.edits.update(state);
     statusBar.update(state);
-    if (host.isOwner) {
-      refusals.update(state);
-      repairs.update(state);
-    }
+    if (host.isOwner) refusals.update(state);
     contextKeys.update(state, { searching: app.network.search !== "", filtering: app.network.isFiltered });
     if (state.damagedProfiles > 0 && !toldDamage && host.isOwner) {
       toldDamage = true;
@@ -134,6 +133,7 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
     app.peers,
     app.details,
     app.player,
+    app.settings,
     app.transfers,
     app.chats,
     statusBar,
@@ -145,12 +145,13 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
     workspace.onDidChangeConfiguration((event) => {
       const restart = RESTARTING.some((setting) => event.affectsConfiguration(setting));
       if (event.affectsConfiguration("streamlet.downloadsFolder")) void checkDownloadsFolder();
-      if (event.affectsConfiguration("streamlet.appearance")) setAppearance(readAppearance());
+      if (event.affectsConfiguration("streamlet.limits.diskQuota")) void tellQuota(app);
+      if (event.affectsConfiguration("streamlet.appearance")) setAppearance(readAppearance(activeProfile(app)));
       if (restart || PROFILE_SETTINGS.some((key) => event.affectsConfiguration(key)))
         host.applyPreferences({ restart }).catch(reportError);
     }),
   );
-  setAppearance(readAppearance());
+  setAppearance(readAppearance(undefined));
   // After activation has returned: nothing of this is needed to draw the first view.
   setImmediate(() => host.start());
   return { app, close: () => host.dispose() };
@@ -165,6 +166,13 @@ async function checkDownloadsFolder(): Promise<void> {
       run: () => commands.executeCommand("workbench.action.openSettings", "streamlet.downloadsFolder"),
     },
   );
+}
+
+/** In the window where it was set, unless its page says so already. */
+async function tellQuota({ host, settings }: App): Promise<void> {
+  const used = host.state?.snapshot.peer.obtainedBytes ?? 0;
+  if (!window.state.focused || settings.isVisible) return;
+  if (isOverQuota(readSetting("streamlet.limits.diskQuota"), used)) await inform(quotaSentence(used));
 }
 
 async function tellSettingsFailed(log: LogOutputChannel, error: unknown): Promise<void> {

@@ -5,6 +5,7 @@ import { ConfigurationTarget, extensions, workspace } from "vscode";
 import type { Appearance } from "../rpc/page";
 import { PROFILE_SETTINGS, type ProfileSetting, type ProfileSettings } from "../rpc/profileSettings";
 import { type SettingSchema, sameValue, usableValue } from "../rpc/settingSchema";
+import type { Profile } from "../rpc/window";
 import type { Setting, Settings } from "./contributions";
 import type { Preferences } from "./host/ownerHost";
 import type { NativeSettings } from "./host/settingsSync";
@@ -47,6 +48,19 @@ export async function writeSetting<K extends Setting>(key: K, value: Settings[K]
   await workspace.getConfiguration().update(key, written, ConfigurationTarget.Global);
 }
 
+export async function resetSetting(key: Setting): Promise<void> {
+  await workspace.getConfiguration().update(key, undefined, ConfigurationTarget.Global);
+}
+
+/** As settings.json has it, which may be anything. */
+export function writtenSetting(key: Setting): unknown {
+  return workspace.getConfiguration().get(key);
+}
+
+export function defaultSetting<K extends Setting>(key: K): Settings[K] {
+  return entryOf(key).default as Settings[K];
+}
+
 /** The native values of the settings that profiles keep. */
 function readProfileSettings(): ProfileSettings {
   return Object.fromEntries(PROFILE_SETTINGS.map((key) => [key, readSetting(key)])) as unknown as ProfileSettings;
@@ -64,8 +78,20 @@ export const nativeSettings: NativeSettings = {
   write: writeSetting,
 };
 
-export function readAppearance(): Appearance {
-  return { theme: readSetting("streamlet.appearance.theme"), format: readSetting("streamlet.appearance.format") };
+/**
+ * What counts: of what the active profile keeps its own value, which every window knows at once, else the native one. A window
+ * may see a change of settings.json late, or only when it is reloaded (VS Code in a browser).
+ */
+export function effectiveSetting<K extends Setting>(key: K, profile: Profile | undefined): Settings[K] {
+  const own: Record<string, unknown> = profile?.settings ?? {};
+  return (key in own ? usableValue(entryOf(key), own[key]) : readSetting(key)) as Settings[K];
+}
+
+export function readAppearance(profile: Profile | undefined): Appearance {
+  return {
+    theme: effectiveSetting("streamlet.appearance.theme", profile),
+    format: effectiveSetting("streamlet.appearance.format", profile),
+  };
 }
 
 /** What the engine is started with besides the profile; `own` are the settings that the profile keeps. */

@@ -55,6 +55,8 @@ export interface TextField {
   setProblem(text: string | undefined): void;
   /** Shows what to know about a usable value, in place of the hint; a problem goes before it. */
   setAdvice(text: string | undefined): void;
+  /** What it says while there is neither problem nor advice. */
+  setHint(text: string): void;
   /** Renames the field for screen readers and, unless hidden, for the eye. */
   setLabel(text: string): void;
   /** Puts the caret there with all text selected, so that typing replaces it. */
@@ -83,11 +85,12 @@ export function textField(options: TextFieldOptions): TextField {
   const line = element("div", { class: "line" }, input, options.after);
   const root = element("div", { class: "field" }, label, line, note);
 
+  let { hint } = options;
   let problem: string | undefined;
   let advice: string | undefined;
   const render = () => {
     const kind = problem !== undefined ? "problem" : advice !== undefined ? "advice" : undefined;
-    const text = problem ?? advice ?? options.hint ?? "";
+    const text = problem ?? advice ?? hint ?? "";
     setAttributes(input, { "aria-invalid": kind === "problem" ? "true" : undefined });
     setAttributes(root, { "data-note": kind });
     if (note.textContent === text && note.dataset.kind === kind) return;
@@ -112,6 +115,10 @@ export function textField(options: TextFieldOptions): TextField {
     },
     setAdvice(text) {
       advice = text;
+      render();
+    },
+    setHint(text) {
+      hint = text;
       render();
     },
     setLabel(text) {
@@ -174,13 +181,76 @@ export interface CheckboxOptions {
 }
 
 export function checkbox(options: CheckboxOptions): HTMLElement {
+  return liveCheckbox(options).element;
+}
+
+/** A control whose value also changes from elsewhere while it is shown. */
+export interface LiveControl<Value> {
+  readonly element: HTMLElement;
+  /** Takes the value without telling `onChange`. */
+  show(value: Value, hint: string): void;
+  focus(): void;
+}
+
+export function liveCheckbox(options: CheckboxOptions): LiveControl<boolean> {
   const noteId = freshId();
   const node = document.createElement("vscode-checkbox") as HTMLElement & { checked: boolean };
+  const note = element("div", { id: noteId, class: "note" }, options.hint);
   setAttributes(node, { "aria-describedby": noteId });
   node.append(options.label);
   node.checked = options.checked;
-  node.addEventListener("change", () => options.onChange(node.checked));
-  return element("div", { class: "choice" }, node, element("div", { id: noteId, class: "note" }, options.hint));
+  let shown = options.checked;
+  // The toolkit says `change` also when the page itself sets `checked`.
+  node.addEventListener("change", () => {
+    if (node.checked === shown) return;
+    shown = node.checked;
+    options.onChange(shown);
+  });
+  return {
+    element: element("div", { class: "choice" }, node, note),
+    show(checked, hint) {
+      shown = checked;
+      node.checked = checked;
+      note.textContent = hint;
+    },
+    focus: () => node.focus(),
+  };
+}
+
+export interface SelectOptions {
+  label: string;
+  options: readonly { value: string; label: string }[];
+  value: string;
+  hint: string;
+  onChange(value: string): void;
+}
+
+/** One choice of a few in one line: the browser's own, so that label, hint and keys are what screen readers know. */
+export function selectField(options: SelectOptions): LiveControl<string> {
+  const id = freshId();
+  const noteId = `${id}-note`;
+  const select = element(
+    "select",
+    { id, class: "text-input", "aria-describedby": noteId },
+    ...options.options.map(({ value, label }) => element("option", { value }, label)),
+  );
+  select.value = options.value;
+  select.addEventListener("change", () => options.onChange(select.value));
+  const note = element("div", { id: noteId, class: "note" }, options.hint);
+  return {
+    element: element(
+      "div",
+      { class: "field" },
+      element("label", { for: id, class: "label" }, options.label),
+      element("div", { class: "line" }, select),
+      note,
+    ),
+    show(value, hint) {
+      select.value = value;
+      note.textContent = hint;
+    },
+    focus: () => select.focus(),
+  };
 }
 
 export interface RadioOption<Value extends string> {

@@ -197,6 +197,33 @@ describe("settings of profiles", () => {
     assert.deepEqual(readProfiles(editor.store).profiles[0]?.settings, editor.kept(id));
   });
 
+  it("changed from any window count at once, and settings.json follows", async () => {
+    const editor = new Editor();
+    const alice = await editor.add("Alice");
+    for (let value = 1; value <= 50; value++) void editor.sync.change(alice, { [UP]: value });
+    assert.equal(editor.kept(alice)[UP], 50);
+    await settle();
+    assert.equal(editor.settings[UP], 50);
+    editor.change({ [UP]: 60 });
+    await settle();
+    assert.equal(editor.kept(alice)[UP], 60);
+    await editor.sync.change(alice, { [UP]: 0 });
+    await settle();
+    assert.equal(editor.settings[UP], 0);
+  });
+
+  it("of a profile that is not active any more stay its own when they are changed", async () => {
+    const editor = new Editor();
+    const alice = await editor.add("Alice");
+    const bob = await editor.add("Bob");
+    await editor.sync.change(alice, { [UP]: 70 });
+    await settle();
+    assert.deepEqual([editor.kept(alice)[UP], editor.kept(bob)[UP], editor.settings[UP]], [70, 0, 0]);
+    await editor.activate(alice);
+    await settle();
+    assert.equal(editor.settings[UP], 70);
+  });
+
   it("follow what was changed while no window was open", async () => {
     const first = new Editor();
     const id = await first.add("Alice");

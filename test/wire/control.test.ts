@@ -12,7 +12,6 @@ import {
   MAX_CONTROL_FRAME_BYTES,
   MAX_UNASKED_FRAME_BYTES,
 } from "../../src/wire/control";
-import type { VideoId } from "../../src/wire/types";
 import { BUSY_MACHINE_MS } from "./support";
 
 const OWNER = "ab".repeat(32);
@@ -25,7 +24,6 @@ const EXAMPLES: ControlMessage[] = [
   { type: "changed" },
   { type: "chat", id: "V1StGXR8_Z5jdHi6B-myT", text: 'line one\n<b>"two"</b> 🎬', sentAt: 1_760_000_000_000 },
   { type: "chatTaken", id: "V1StGXR8_Z5jdHi6B-myT" },
-  { type: "callBack", id: "ab".repeat(32) as VideoId, grant: "AAEC" },
   { type: "ping" },
   { type: "pong" },
   { type: "bye", reason: "stopped" },
@@ -121,8 +119,6 @@ describe("control messages", function () {
       { type: "chat", id: "a", text: "x", sentAt: 1e300 },
       { type: "chatTaken", id: "a b" },
       { type: "bye", reason: "x".repeat(201) },
-      { type: "callBack", id: "ab" },
-      { type: "callBack", id: "ab".repeat(32), grant: "A".repeat(2000) },
     ];
     for (const value of nonsense) {
       assert.throws(() => decodeControl(text(value)), { code: "bad-message" }, JSON.stringify(value).slice(0, 80));
@@ -183,17 +179,7 @@ describe("control messages", function () {
   });
 
   it("survive any JSON with a known type", () => {
-    const type = fc.constantFrom(
-      "hello",
-      "query",
-      "answer",
-      "refused",
-      "changed",
-      "chat",
-      "chatTaken",
-      "callBack",
-      "bye",
-    );
+    const type = fc.constantFrom("hello", "query", "answer", "refused", "changed", "chat", "chatTaken", "bye");
     fc.assert(
       fc.property(type, fc.dictionary(fc.string(), fc.jsonValue()), (type, rest) => {
         const { decoder: d } = decoder();

@@ -187,9 +187,7 @@ export class FriendLinks {
   private dialDue(): void {
     if (this.stopped) return;
     const now = this.host.clock.now();
-    // Whoever failed least goes first: many who are away must not keep one who is there waiting.
-    const failures = (fingerprint: Fingerprint) => this.attempts.get(fingerprint)?.failures ?? 0;
-    for (const fingerprint of this.missing().sort((a, b) => failures(a) - failures(b))) {
+    for (const fingerprint of this.missing()) {
       if (this.underWay.size >= MAX_DIALS) return;
       const known = this.addressesOf(fingerprint);
       const attempt = this.attempts.get(fingerprint) ?? { failures: 0, nextAt: 0, dialing: false, addresses: "" };

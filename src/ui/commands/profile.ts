@@ -36,7 +36,7 @@ export const profileCommands: Handlers<ProfileCommand> = {
   "streamlet.renewIdentity": (app) => profiles.renewIdentity(app),
   "streamlet.useNextFreePort": (app) => profiles.useNextFreePort(app),
   "streamlet.copyFingerprint": copyFingerprint,
-  "streamlet.openSettings": openNativeSettings,
+  "streamlet.openSettings": async ({ settings }) => settings.show(),
   "streamlet.openNativeSettings": openNativeSettings,
   "streamlet.showActions": showActions,
   "streamlet.showLog": async ({ log }) => log.show(),

@@ -227,6 +227,7 @@ export class OwnerHost {
       stopProfile: () => this.exclusive(() => this.stop()),
       resetData: (id) => this.exclusive(() => this.resetData(id)),
       renewIdentity: (id) => this.exclusive(() => this.renewIdentity(id)),
+      changeSettings: (id, settings) => this.changeSettings(id, settings),
     };
   }
 
@@ -304,6 +305,12 @@ export class OwnerHost {
     await this.answered(this.profiles.edit(id, { fingerprint: identity.fingerprint }), STATE_TIMEOUT_MS);
     this.emit();
     if (id === this.profiles.activeId && this.current.wanted) await this.start(id, 0);
+  }
+
+  /** Not in turn: a start may wait for seconds, and what is shown must not. */
+  private async changeSettings(id: string, settings: Partial<ProfileSettings>): Promise<void> {
+    await this.answered(this.settings.change(id, settings), STATE_TIMEOUT_MS);
+    if (id === this.profiles.activeId) void this.applyPreferences({ restart: false }).catch(() => undefined);
   }
 
   // running

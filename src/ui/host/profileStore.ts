@@ -126,7 +126,7 @@ export class ProfileStore {
     return changed;
   }
 
-  /** @param settled the native settings are these now */
+  /** @param settled the native settings are these now; not for a profile that is not active */
   async remember(id: string, settings: Partial<ProfileSettings>, settled: boolean): Promise<void> {
     const changed = { ...this.find(id), settings };
     await this.write({

@@ -52,7 +52,10 @@ export interface SettingsSyncOptions {
 
 export class SettingsSync {
   private base: { id: string; values: ProfileSettings } | undefined;
-  /** Written while this profile is active: what does not stay (a policy sets it) is not written again and again. */
+  /**
+   * Written and not yet what the profile has: once it is seen among the native values it was no person's change, and what never
+   * is (a policy sets another one) is not written again and again.
+   */
   private written = new Map<ProfileSetting, unknown>();
   private complained = false;
   private running = false;
@@ -65,6 +68,16 @@ export class SettingsSync {
   look(): void {
     this.again = true;
     if (!this.running) void this.run();
+  }
+
+  /** A person has changed these, in whichever window: they count from now on, and the native settings follow. */
+  change(id: string, settings: Partial<ProfileSettings>): Promise<void> {
+    const { native, profiles } = this.options;
+    const own = profiles.find(id).settings ?? {};
+    const saved = profiles.remember(id, { ...own, ...native.usable(settings) }, false);
+    this.options.onDidRemember();
+    this.look();
+    return saved;
   }
 
   stop(): void {
@@ -98,9 +111,14 @@ export class SettingsSync {
       this.written = new Map();
       this.complained = false;
     }
+    for (const [key, value] of this.written) if (native[key] === value) this.setBase(key, native);
     const { remember, write } = decideSettings(own, native, this.base.values);
     const pending = (Object.keys(write) as ProfileSetting[]).filter((key) => this.written.get(key) !== write[key]);
-    for (const key of PROFILE_SETTINGS) if (!(key in write)) this.agree(key, native);
+    for (const key of PROFILE_SETTINGS) {
+      if (key in write) continue;
+      this.setBase(key, native);
+      this.written.delete(key);
+    }
     const settled = Object.keys(write).length === 0;
     if (Object.keys(remember).length > 0 || settled !== (profiles.settingsOf === profile.id)) {
       const saved = profiles.remember(profile.id, { ...own, ...remember }, settled);
@@ -122,7 +140,7 @@ export class SettingsSync {
     if (profiles.active?.id !== profile.id) this.again = true;
   }
 
-  private agree<K extends ProfileSetting>(key: K, native: ProfileSettings): void {
+  private setBase<K extends ProfileSetting>(key: K, native: ProfileSettings): void {
     this.base!.values = { ...this.base!.values, [key]: native[key] };
   }
 

@@ -131,6 +131,23 @@ function profileStrings({ mode, initial }: ProfilePanelOptions): ProfileStrings 
     portAirPlay: t("macOS uses this port for AirPlay Receiver: switch that off, or choose another port, e.g. 5001."),
     trackers: t("Trackers"),
     trackersHint: t("Where people find each other. Videos never pass through a tracker."),
+    ...trackerStrings(),
+    fingerprint: t("Fingerprint"),
+    fingerprintHint: t("Identifies your key. Compare it with a friend over another channel to be sure of each other."),
+    keyNote: t(
+      "A key pair is made for this profile and stays on this machine. You can see its fingerprint afterwards.",
+    ),
+    copy: t("Copy Fingerprint"),
+    copied: t("Copied"),
+    save: create ? t("Create Profile") : t("Save"),
+    cancel: t("Cancel"),
+  };
+}
+
+/** Texts of a list of trackers (webview/trackerList.ts), wherever it stands. */
+export function trackerStrings() {
+  const { t } = vscode.l10n;
+  return {
     tracker: t("Tracker {0}"),
     addTracker: t("Add Tracker"),
     removeTracker: t("Remove Tracker {0}"),
@@ -147,14 +164,5 @@ function profileStrings({ mode, initial }: ProfilePanelOptions): ProfileStrings 
     trackerPath: t("A tracker's address ends with its port; remove what follows."),
     trackerQuery: t("After the question mark only {0} may stand.", "token=..."),
     trackerRepeated: t("This tracker is in the list already."),
-    fingerprint: t("Fingerprint"),
-    fingerprintHint: t("Identifies your key. Compare it with a friend over another channel to be sure of each other."),
-    keyNote: t(
-      "A key pair is made for this profile and stays on this machine. You can see its fingerprint afterwards.",
-    ),
-    copy: t("Copy Fingerprint"),
-    copied: t("Copied"),
-    save: create ? t("Create Profile") : t("Save"),
-    cancel: t("Cancel"),
   };
 }
