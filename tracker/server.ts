@@ -201,7 +201,7 @@ export class TrackerServer {
       return answer(response, 426, { error }, { Upgrade: "websocket" });
     }
     const host = plainAddress(request.socket.remoteAddress);
-    const refusal = this.#refuseAnnounce(request, query, host);
+    const refusal = this.#refuseAnnounce(request, path, query, host);
     if (refusal) {
       const headers: Record<string, string> = { Connection: "close" };
       if (refusal.retryAfterMs) headers["Retry-After"] = String(Math.ceil(refusal.retryAfterMs / 1000));
@@ -218,7 +218,7 @@ export class TrackerServer {
     response.end(request.method === "HEAD" ? undefined : body);
   }
 
-  #refuseAnnounce(request: IncomingMessage, query: string, host: string) {
+  #refuseAnnounce(request: IncomingMessage, path: string, query: string, host: string) {
     const { clock, accessToken } = this.options;
     if (this.#stopping) return { status: 503, message: "This tracker is stopping.", retryAfterMs: 1000 };
     if (request.method !== "GET" && request.method !== "HEAD") return { status: 405, message: "GET only." };
@@ -227,7 +227,9 @@ export class TrackerServer {
     if (accessToken !== undefined && !sameText(tokenOf(query), accessToken)) {
       return { status: 401, message: "This tracker needs an access token: /announce?token=..." };
     }
-    const wait = this.#addresses.of(host)?.requests.take(1, clock.monotonic()) ?? 0;
+    // Each torrent of a scrape is counted through like that of an announce.
+    const cost = path === "/scrape" ? Math.max(1, query.split("info_hash=").length - 1) : 1;
+    const wait = this.#addresses.of(host)?.requests.take(cost, clock.monotonic()) ?? 0;
     return wait > 0 ? { status: 429, message: "Too many requests from your address.", retryAfterMs: wait } : undefined;
   }
 

@@ -178,6 +178,14 @@ describe("the tracker for ordinary BitTorrent clients", () => {
     assert.equal((await request(closed.port, `/announce?token=se%20cret&${path.split("?")[1]}`)).status, 200);
   });
 
+  it("counts each torrent of a scrape as a request", async () => {
+    const requestRatePerAddress = { burst: 10, perSecond: 0.001 };
+    const strict = await startTracker({ limits: { exemptLoopback: false, requestRatePerAddress } });
+    const path = `/scrape?${Array.from({ length: 8 }, (_, n) => `info_hash=${percent(v1Hash(n))}`).join("&")}`;
+    assert.equal((await request(strict.port, path)).status, 200);
+    assert.equal((await request(strict.port, path)).status, 429);
+  });
+
   it("leaves the WebSocket where it is", async () => {
     assert.equal((await request(tracker.port, "/")).status, 426);
     assert.equal((await request(tracker.port, "/announce/x")).status, 426);
