@@ -18,10 +18,11 @@ import { RawPeer, startTracker, stopAll } from "../tracker/support";
 
 const MIB = 1024 * 1024;
 const HOUR_MS = 3_600_000;
-/** Pairs of knocks whose times are compared by their medians. */
-const ROUNDS = 31;
-/** Medians of the same work differ by less on a busy machine; a signature more or less would be 0.2 ms, a look at the disk more. */
-const TOLERANCE_MS = 4;
+/** Pairs of knocks whose times are compared by their medians; on an idle machine these differ by 0.03 ms. */
+const ROUNDS = 41;
+/** A busy machine is given another chance: what differs by itself differs each time. */
+const TRIES = 4;
+const TOLERANCE_MS = 0.5;
 
 const identityOf = (peer: TestPeer): Promise<Identity> => loadIdentity(peer.config.privateKey);
 const median = (list: number[]): number => list.toSorted((a, b) => a - b)[list.length >> 1]!;
@@ -68,6 +69,19 @@ describe("what strangers get of a video for friends", function () {
     assert.ok(answer.closedAfterMs !== undefined, `it is closed: ${what}`);
   }
 
+  /** How much longer, in milliseconds, a closing takes for this id than for one that does not exist. */
+  async function timeBetween(port: number, how: Omit<Knock, "id">): Promise<number> {
+    const times: Record<string, number[]> = { [id]: [], [unknown]: [] };
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const asked of round % 2 ? [id, unknown] : [unknown, id]) {
+        const answer = await knock(port, { ...how, id: asked });
+        isSilence(answer);
+        times[asked]!.push(answer.closedAfterMs!);
+      }
+    }
+    return median(times[id]!) - median(times[unknown]!);
+  }
+
   it("is the same silence as of an unknown id, whatever grant they show: none, another's, forged, expired, of another video", async () => {
     const forgery = grantOf(stranger, id, stranger.fingerprint);
     const tampered = Uint8Array.from(grantOf(ownerKey, id, stranger.fingerprint));
@@ -108,16 +122,11 @@ describe("what strangers get of a video for friends", function () {
     for (const grant of [undefined, good]) {
       for (const peer of [owner, holder]) {
         const port = await portOf(peer);
-        const times: Record<string, number[]> = { [id]: [], [unknown]: [] };
-        for (let round = 0; round < ROUNDS; round++) {
-          for (const asked of round % 2 ? [id, unknown] : [unknown, id]) {
-            const answer = await knock(port, { identity: stranger, id: asked, ...(grant ? { grant } : {}) });
-            isSilence(answer);
-            times[asked]!.push(answer.closedAfterMs!);
-          }
+        const differences: number[] = [];
+        while (differences.length < TRIES && !differences.some((ms) => Math.abs(ms) < TOLERANCE_MS)) {
+          differences.push(await timeBetween(port, { identity: stranger, ...(grant ? { grant } : {}) }));
         }
-        const difference = median(times[id]!) - median(times[unknown]!);
-        assert.ok(Math.abs(difference) < TOLERANCE_MS, `${difference} ms at ${peer.config.peerId}`);
+        assert.ok(Math.abs(differences.at(-1)!) < TOLERANCE_MS, `${differences} ms at ${peer.config.peerId}`);
       }
     }
   });
