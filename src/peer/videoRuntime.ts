@@ -36,6 +36,8 @@ const FIND_PEERS_MS = 10_000;
 const UNREACHABLE_AFTER_MS = 12_000;
 /** Who restarts turns everybody away for a moment; so long nobody does. */
 const TURNED_AWAY_MS = 5_000;
+/** Whoever comes for a video begins to read or to connect within so long. */
+const IDLE_MS = 10_000;
 /** A finished download without a name waits so long for the metadata, which says it: several round trips of the slowest links. */
 const NAME_WAIT_MS = 5_000;
 /** The title of a video of which only the id is known holds so much of it. */
@@ -306,6 +308,7 @@ export class VideoRuntime {
 
   /** The swarm and the storage under it; idempotent. */
   private activate(): Promise<void> {
+    this.usedAt = this.engine.clock.now();
     return this.serialize(async () => {
       if (this.active || this.closed) return;
       const infoBytes = await this.engine.library.readInfo(this.key);
@@ -512,12 +515,18 @@ export class VideoRuntime {
 
   /** Frees a swarm that nobody uses. */
   async sleepIfIdle(): Promise<void> {
-    if (!this.active || this.isDownloading || this.active.swarm.connectionCount > 0) return;
-    if (this.stream.readerCount > 0) return;
+    if (!this.isIdle) return;
     await this.serialize(async () => {
-      if (this.active?.swarm.connectionCount === 0 && !this.isDownloading) await this.deactivate();
+      if (this.isIdle) await this.deactivate();
     });
   }
+
+  private get isIdle(): boolean {
+    if (!this.active || this.isDownloading || this.engine.clock.now() - this.usedAt < IDLE_MS) return false;
+    return this.active.swarm.connectionCount === 0 && this.stream.readerCount === 0;
+  }
+  /** When somebody last came for it. */
+  private usedAt = Number.NEGATIVE_INFINITY;
 
   /** Is the whole file still there, and the one that was shared? */
   async checkFile(): Promise<void> {

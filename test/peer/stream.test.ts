@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { type IncomingHttpHeaders, request } from "node:http";
 import { join } from "node:path";
+import type { VideoRuntime } from "../../src/peer/videoRuntime";
 import { randomFile } from "../helpers/randomFile";
 import { linkVia, portOf, shareFile, startPeer, stopSessions, type TestPeer, videoWhere } from "../helpers/sessions";
 import { tempDir } from "../helpers/tempDir";
@@ -133,6 +134,20 @@ describe("Playing a video", function () {
       await assert.rejects(peer.session.openStream(key), { code: "file-missing" });
     });
 
+    it("is not put to sleep between being woken and being read", async () => {
+      const alice = await sharing();
+      const { runtimes } = (alice.session as unknown as { running: { runtimes: Map<string, VideoRuntime> } }).running;
+      const runtime = runtimes.get(alice.key)!;
+      await runtime.wake();
+      const waking = runtime.wake();
+      const sleeping = runtime.sleepIfIdle();
+      await waking;
+      const reader = runtime.stream.open(0);
+      await sleeping;
+      assert.deepEqual(await reader.read(100), slice(0, 99));
+      reader.close();
+    });
+
     it("serves ten players at once", async () => {
       const parts = Array.from({ length: 10 }, (_, i) => [i * MIB, i * MIB + 2 * MIB] as const);
       const replies = await Promise.all(parts.map(([begin, end]) => fetchUrl(url, range(begin, end))));
@@ -220,6 +235,16 @@ describe("Playing a video", function () {
       await alice.session.setLimits(NO_LIMITS);
       const { url: next } = await bob.session.openStream(key);
       assert.ok((await fetchUrl(next)).body.equals(content));
+    });
+
+    it("ends when the video is removed, also before anybody knew how long it is", async () => {
+      const bob = await startPeer("Bob");
+      const magnet = `magnet:?xt=urn:btmh:1220${"ab".repeat(32)}&x.pe=127.0.0.1:1`;
+      const { url, key } = await bob.session.openStream(magnet);
+      const waiting = fetchUrl(url);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      await bob.session.remove(key, { deleteFile: true });
+      assert.equal((await waiting).status, 502);
     });
 
     it("leaves no window behind when a player goes away", async () => {

@@ -74,9 +74,10 @@ export class VideoStream {
     video.setWindows({ critical: windows.critical.filter(missing), high: windows.high.filter(missing) });
   }
 
-  /** Every reader's wait ends with `closed`. */
+  /** Every reader's wait ends with `closed`, and everybody else's. */
   close(): void {
     for (const reader of [...this.readers]) reader.close();
+    this.onProgress();
   }
 }
 
