@@ -14,7 +14,7 @@ import {
 } from "../rpc/settingsPanel";
 import { fillText } from "../rpc/webviewMessages";
 import { type Announcer, button, liveCheckbox, selectField, textField } from "./controls";
-import { element } from "./dom";
+import { element, setAttributes } from "./dom";
 import { trackerList } from "./trackerList";
 
 /** A pause in typing that means that the value is meant: every value that is set is written into settings.json. */
@@ -160,6 +160,8 @@ function typedField(options: SettingFieldOptions): SettingField {
     control.kind === "path"
       ? button({ label: strings.choose, onClick: choose })
       : element("span", { class: "unit" }, isNumber ? control.unit : "");
+  // There is more than one of them: whoever hears the button alone has to know which.
+  if (control.kind === "path") setAttributes(after, { "aria-label": `${strings.choose} ${item.label}` });
   const field = textField({
     label: item.label,
     hint: item.hint,

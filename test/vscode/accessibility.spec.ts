@@ -114,6 +114,37 @@ describe("every page, for people who do not use a mouse or do not see the screen
       ],
     },
     {
+      name: "Settings",
+      async open() {
+        await mine.window.command("Streamlet: Open Settings");
+        const page = await mine.window.webview("[data-setting]");
+        await page.getByRole("textbox", { name: "Upload limit" }).fill("100");
+        await page.getByRole("button", { name: "Reset to the default: Upload limit" }).waitFor();
+        await page.getByRole("textbox", { name: "Connections" }).fill("none");
+        await page.getByText("Type a number.").waitFor();
+        return page;
+      },
+      stops: [
+        "Open in the Settings Editor",
+        "Start when VS Code opens",
+        "Tracker 1",
+        "Add Tracker",
+        "Downloads folder",
+        "Choose... Downloads folder",
+        "Copy videos that are uploaded",
+        "Path of ffmpeg",
+        "Choose... Path of ffmpeg",
+        "Upload limit",
+        "Reset to the default: Upload limit",
+        "Download limit",
+        "Connections",
+        "Upload slots",
+        "Disk quota for downloads",
+        "Theme",
+        "Display format",
+      ],
+    },
+    {
       name: "Connection Doctor",
       async open() {
         await mine.window.command("Streamlet: Connection Doctor");

@@ -6,6 +6,7 @@ import { Program } from "../../tools/program.mjs";
 import { randomFile } from "../helpers/randomFile";
 import { tempDir } from "../helpers/tempDir";
 import { App } from "./support/app";
+import { violationsOf } from "./support/axe";
 import { contrastOf } from "./support/contrast";
 import { field, freePort, Streamlet, startTracker } from "./support/streamlet";
 import { until } from "./support/until";
@@ -195,12 +196,14 @@ describe("settings, in the real VS Code", function () {
       const contrast = await contrastOf(page.locator(selector).first());
       assert.ok(contrast >= MIN_TEXT_CONTRAST, `${selector}: ${contrast.toFixed(2)}`);
     }
+    assert.deepEqual(await violationsOf(page), []);
     await window.screenshot("settings/light in dark");
     await edit({ "workbench.colorTheme": "Default High Contrast" });
     await until(async () => (await background()) === "rgb(0, 0, 0)", "the page is of the high contrast theme");
     await window.screenshot("settings/high contrast");
     await edit({ "workbench.colorTheme": "Light 2026", "streamlet.appearance.theme": "dark" });
     await until(async () => (await background()) === "rgb(31, 31, 31)", "the page is dark");
+    assert.deepEqual(await violationsOf(page), []);
     await window.screenshot("settings/dark in light");
     await edit({ "workbench.colorTheme": "Dark 2026" });
     await choice("Theme").selectOption("auto");
