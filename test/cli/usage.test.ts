@@ -15,7 +15,7 @@ describe("usage of streamlet", function () {
       .join("\n")
       .match(/^ {2}(\w+) (?=.*\[)/gm)
       ?.map((line) => line.trim());
-    assert.deepEqual(commands, ["share", "list", "peers", "get", "help"]);
+    assert.deepEqual(commands, ["share", "list", "peers", "get", "play", "help"]);
     assert.equal(program.stderr, "");
   });
 

@@ -94,7 +94,12 @@ describe("The connection doctor", function () {
   });
 
   it("tells what is no tracker from what is not there, and does not wait for it to become one", async () => {
-    const server = createServer((socket) => socket.end("SSH-2.0-OpenSSH_9.6\r\n")).listen(0, "127.0.0.1");
+    const server = createServer((socket) =>
+      socket
+        .on("error", () => undefined)
+        .resume()
+        .end("SSH-2.0-OpenSSH_9.6\r\n"),
+    ).listen(0, "127.0.0.1");
     servers.push(server);
     await once(server, "listening");
     const { port } = server.address() as { port: number };
