@@ -16,6 +16,8 @@ export const GRANT_RENEW_BEFORE_MS = GRANT_LIFETIME_MS / 2;
 const MAX_ISSUED = 20_000;
 /** As many videos as a list shows. */
 const MAX_HELD = 10_000;
+/** Of one owner, as many as a catalogue is read for: a stranger who makes out thousands must not push out those of friends. */
+const MAX_HELD_OF_OWNER = 2_000;
 /** Signatures checked in one go (0.2 ms each) before other work gets its turn. */
 const GRANTS_PER_TURN = 20;
 
@@ -75,6 +77,7 @@ export interface HeldGrant {
 /** The other side: the newest grant that oneself was given for each video. */
 export class HeldGrants {
   private readonly held = new Map<RecordKey, HeldGrant>();
+  private readonly counts = new Map<Fingerprint, number>();
 
   constructor(
     private readonly self: Fingerprint,
@@ -88,7 +91,7 @@ export class HeldGrants {
     const key = recordKeyOf(owner, id);
     const held = this.held.get(key);
     if (!held || held.grant.expires > this.now()) return held;
-    this.held.delete(key);
+    this.delete(key);
     return undefined;
   }
 
@@ -107,12 +110,26 @@ export class HeldGrants {
     const known = this.get(from, grant.id);
     if (known && known.grant.expires >= grant.expires) return true;
     const key = recordKeyOf(from, grant.id);
-    this.held.delete(key);
+    this.delete(key);
+    if ((this.counts.get(from) ?? 0) >= MAX_HELD_OF_OWNER) this.deleteOldest((owner) => owner === from);
+    else if (this.held.size >= MAX_HELD) this.deleteOldest(() => true);
     const held = { bytes, grant };
     this.held.set(key, held);
-    const oldest = this.held.keys().next().value;
-    if (this.held.size > MAX_HELD && oldest !== undefined) this.held.delete(oldest);
+    this.counts.set(from, (this.counts.get(from) ?? 0) + 1);
     this.onTaken(held);
     return true;
+  }
+
+  private deleteOldest(isOf: (owner: Fingerprint) => boolean): void {
+    for (const [key, { grant }] of this.held) if (isOf(grant.owner)) return this.delete(key);
+  }
+
+  private delete(key: RecordKey): void {
+    const owner = this.held.get(key)?.grant.owner;
+    if (owner === undefined) return;
+    this.held.delete(key);
+    const left = (this.counts.get(owner) ?? 0) - 1;
+    if (left > 0) this.counts.set(owner, left);
+    else this.counts.delete(owner);
   }
 }
