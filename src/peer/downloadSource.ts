@@ -63,6 +63,7 @@ export interface RecordSource {
   recordsOf(id: VideoId): Promise<VideoRecord[]>;
   /** Asks the owner only. Errors: no-sources, unknown-video. */
   recordsFromOwner(id: VideoId, owner: Fingerprint, hosts: readonly string[]): Promise<VideoRecord[]>;
+  isFriend(fingerprint: Fingerprint): boolean;
 }
 
 /** Errors: bad-link, bad-metainfo, multi-file-torrent, file-missing, unknown-video, no-sources, tracker-unreachable. */
@@ -79,7 +80,7 @@ export async function readDownloadSource(source: string, records: RecordSource):
 }
 
 async function fromId(id: VideoId, records: RecordSource): Promise<DownloadSpec> {
-  const record = newest(await records.recordsOf(id));
+  const record = chosen(await records.recordsOf(id), records);
   if (!record) {
     throw new StreamletError(
       "unknown-video",
@@ -120,7 +121,8 @@ async function fromLink(text: string, records: RecordSource): Promise<DownloadSp
     link.friendsOnly && link.owner
       ? await records.recordsFromOwner(link.id, link.owner, link.hosts)
       : await records.recordsOf(link.id).catch(() => []);
-  const record = newest(known.filter((r) => !link.owner || r.owner === link.owner));
+  const ofOwner = known.filter((r) => !link.owner || r.owner === link.owner);
+  const record = chosen(ofOwner, records);
   const base: DownloadSpec = record
     ? fromRecord(record)
     : {
@@ -143,7 +145,7 @@ async function fromLink(text: string, records: RecordSource): Promise<DownloadSp
 
 async function fromMagnet(text: string, records: RecordSource): Promise<DownloadSpec> {
   const magnet = parseMagnet(text);
-  const record = magnet.id ? newest(await records.recordsOf(magnet.id).catch(() => [])) : undefined;
+  const record = magnet.id ? chosen(await records.recordsOf(magnet.id).catch(() => []), records) : undefined;
   if (record) return { ...fromRecord(record), peers: magnet.peers };
   const name = magnet.name ?? provisionalName(magnet.id ?? magnet.v1 ?? "");
   return {
@@ -190,10 +192,17 @@ async function fromTorrentFile(path: string): Promise<DownloadSpec> {
   };
 }
 
-/** One for friends goes before others: whoever else claims the same video must not make us speak of it to everybody. */
-function newest(records: readonly VideoRecord[]): VideoRecord | undefined {
-  const forFriends = records.filter(({ audience }) => audience === "friends");
-  const candidates = forFriends.length > 0 ? forFriends : records;
+/**
+ * A friend's that is for friends goes before others: whoever else claims the same video must not make us speak of it to everybody.
+ * A stranger's goes after others: whoever claims a video as theirs must not keep us from those who have it.
+ */
+function chosen(
+  records: readonly VideoRecord[],
+  { isFriend }: Pick<RecordSource, "isFriend">,
+): VideoRecord | undefined {
+  const ofFriends = records.filter(({ audience, owner }) => audience === "friends" && isFriend(owner));
+  const open = records.filter(({ audience }) => audience !== "friends");
+  const candidates = [ofFriends, open, records].find(({ length }) => length > 0) ?? [];
   return candidates.reduce<VideoRecord | undefined>((a, b) => (a && a.sequence >= b.sequence ? a : b), undefined);
 }
 

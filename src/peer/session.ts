@@ -255,6 +255,7 @@ export class Session implements PeerService {
       // What is in the library goes on without its owner.
       recordsFromOwner: async (id, owner, hosts) =>
         peer.library.findById(id) ? [] : peer.grantKeeper.recordsFromOwner(id, owner, hosts),
+      isFriend: (fingerprint) => peer.contacts.isFriend(fingerprint),
     });
     const known = peer.library.entries().find((e) => (spec.id && e.id === spec.id) || (!spec.id && e.v1 === spec.v1));
     if (known) return this.downloadAgain(known.key, { ...spec, fileName: known.fileName }, request);

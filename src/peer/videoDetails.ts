@@ -43,8 +43,9 @@ async function detailsOfRecord(peer: RunningPeer, id: VideoId): Promise<VideoDet
   const records = await peer.catalog.recordsOf(id);
   const [record] = records;
   if (!record) return undefined;
-  const isSecret = records.some(({ audience }) => audience === "friends");
-  const known = await knownSources(peer, id, isSecret ? "friends" : record.audience);
+  const forFriends = records.filter(({ audience }) => audience === "friends");
+  const isSecret = forFriends.length === records.length || forFriends.some((r) => peer.contacts.isFriend(r.owner));
+  const known = await knownSources(peer, id, isSecret ? "friends" : "everyone");
   // Without any tracker it is the connected owner who offers it.
   for (const { owner } of records) {
     const control = peer.controls.get(owner);

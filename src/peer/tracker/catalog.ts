@@ -244,8 +244,16 @@ export class Catalog {
 
   /** Those of these sources that may hear of this video. */
   #askable(id: VideoId, sources: Iterable<CatalogSource> = this.#sources): CatalogSource[] {
-    const isSecret = this.options.isSecret?.(id) || this.#records.ofVideo(id).some((r) => r.audience === "friends");
+    const isSecret = this.options.isSecret?.(id) || this.#isForFriends(id);
     return [...sources].filter((source) => !isSecret || source instanceof PeerSource);
+  }
+
+  /** As far as anybody's word goes; a stranger's counts only where nobody else offers the same video. */
+  #isForFriends(id: VideoId): boolean {
+    const records = this.#records.ofVideo(id).filter(({ withdrawn }) => !withdrawn);
+    const forFriends = records.filter(({ audience }) => audience === "friends");
+    const isOfFriend = forFriends.some(({ owner }) => this.#people.isFriend(owner));
+    return isOfFriend || (forFriends.length > 0 && forFriends.length === records.length);
   }
 
   /** Those of `recordsOf` that are known without asking anybody. */
