@@ -281,6 +281,17 @@ function suite(): void {
       assert.equal(await store.addTheirs(person(98), more, STRANGER), true, "a deleted one makes room");
     });
 
+    it("take no more from strangers who all come at once", async () => {
+      const store = await openStore(tempDir("chats"));
+      const from = (who: Fingerprint, id: number) =>
+        store.addTheirs(who, { id: `${id}`, text: "x", sentAt: 1 }, STRANGER);
+      const count = (taken: boolean[]) => taken.filter((one) => one).length;
+      const many = Array.from({ length: MAX_STRANGER_CHATS + 15 }, (_, n) => from(person(n + 1), 0));
+      assert.equal(count(await Promise.all(many)), MAX_STRANGER_CHATS);
+      const more = Array.from({ length: MAX_STRANGER_MESSAGES + 15 }, (_, n) => from(person(1), n + 1));
+      assert.equal(count(await Promise.all(more)), MAX_STRANGER_MESSAGES - 1);
+    });
+
     it("let only so much wait, and are only so many", async () => {
       const store = await openStore(tempDir("chats"));
       const results = await Promise.allSettled(

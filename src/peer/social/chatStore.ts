@@ -36,6 +36,8 @@ export class ChatStore {
   private readonly logs = new Map<Fingerprint, ChatLog>();
   /** Own messages on their way to the disk, which count as waiting already. */
   private readonly beingWritten = new Map<Fingerprint, { messages: number; bytes: number }>();
+  /** The same of messages of theirs: many that come at once must not all find the room of the first. */
+  private readonly theirsBeingWritten = new Map<Fingerprint, { messages: number; bytes: number }>();
 
   private constructor(
     private readonly folder: string,
@@ -88,18 +90,10 @@ export class ChatStore {
     if (!log) {
       throw new StreamletError("too-many", `There are ${MAX_CHATS} conversations: delete one to begin another.`);
     }
-    under.messages += 1;
-    under.bytes += bytes;
-    this.beingWritten.set(fingerprint, under);
-    try {
-      const id = nanoid();
-      await this.append(fingerprint, log, { type: "said", id, from: "me", text, sentAt: now, at: now });
-      return { id };
-    } finally {
-      under.messages -= 1;
-      under.bytes -= bytes;
-      if (under.messages === 0) this.beingWritten.delete(fingerprint);
-    }
+    const id = nanoid();
+    const line: ChatLine = { type: "said", id, from: "me", text, sentAt: now, at: now };
+    await this.counted(this.beingWritten, fingerprint, bytes, () => this.append(fingerprint, log, line));
+    return { id };
   }
 
   /**
@@ -117,14 +111,10 @@ export class ChatStore {
     if (stranger && !this.hasRoomForStranger(fingerprint, said.text, isFriend)) return false;
     const log = this.logFor(fingerprint);
     if (!log) return false;
-    await this.append(fingerprint, log, {
-      type: "said",
-      from: "them",
-      id: said.id,
-      text: said.text,
-      sentAt: Math.min(said.sentAt, now),
-      at: now,
-    });
+    const { id, text } = said;
+    const line: ChatLine = { type: "said", from: "them", id, text, sentAt: Math.min(said.sentAt, now), at: now };
+    const bytes = textBytes(text);
+    await this.counted(this.theirsBeingWritten, fingerprint, bytes, () => this.append(fingerprint, log, line));
     return true;
   }
 
@@ -167,12 +157,37 @@ export class ChatStore {
     isFriend: (person: Fingerprint) => boolean,
   ): boolean {
     const known = this.get(fingerprint);
-    if (known) return known.size < MAX_STRANGER_MESSAGES && known.bytes + textBytes(text) <= MAX_STRANGER_BYTES;
+    if (known) {
+      const under = this.theirsBeingWritten.get(fingerprint) ?? { messages: 0, bytes: 0 };
+      const bytes = known.bytes + under.bytes + textBytes(text);
+      return known.size + under.messages < MAX_STRANGER_MESSAGES && bytes <= MAX_STRANGER_BYTES;
+    }
     let strangers = 0;
     for (const [other, { conversation }] of this.logs) {
-      if (conversation.size > 0 && !conversation.answered && !isFriend(other)) strangers += 1;
+      const isThere = conversation.size > 0 || this.theirsBeingWritten.has(other);
+      if (isThere && !conversation.answered && !isFriend(other)) strangers += 1;
     }
     return strangers < MAX_STRANGER_CHATS;
+  }
+
+  /** Counts a message in `under` while it is being written. */
+  private async counted(
+    under: Map<Fingerprint, { messages: number; bytes: number }>,
+    fingerprint: Fingerprint,
+    bytes: number,
+    write: () => Promise<void>,
+  ): Promise<void> {
+    const count = under.get(fingerprint) ?? { messages: 0, bytes: 0 };
+    under.set(fingerprint, count);
+    count.messages += 1;
+    count.bytes += bytes;
+    try {
+      await write();
+    } finally {
+      count.messages -= 1;
+      count.bytes -= bytes;
+      if (count.messages === 0) under.delete(fingerprint);
+    }
   }
 
   private logFor(fingerprint: Fingerprint): ChatLog | undefined {
