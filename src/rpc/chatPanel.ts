@@ -52,6 +52,8 @@ export function linksOf(text: string): ChatLink[] {
 export function readLink(text: string): ChatLink | undefined {
   if (VIDEO_LINK.test(text)) return { kind: "video", url: text };
   if (!WEB_LINK.test(text) || text.length > MAX_LINK_LENGTH) return undefined;
+  // A slash to some programs and part of a name to others: where it leads, nobody can say.
+  if (text.includes("\\")) return undefined;
   try {
     // The parser writes a name in letters of another script as what it is (xn--...), and leaves out who logs in.
     const { protocol, host } = new URL(text);

@@ -44,6 +44,7 @@ describe("the chat panel's rules", () => {
   it("nothing else may be opened", () => {
     const others = [
       "command:workbench.action.quit",
+      "https://example.com\\@evil.example/x",
       "vscode://vscode.git/clone?url=x",
       "vscode://streamlet.streamlet/other",
       `vscode://evil.streamlet/v/${ID}`,
