@@ -2,8 +2,10 @@
  * The connection doctor: tests what has to work for people to reach each other. Everything is really tried (the port is
  * dialled, trackers are asked, a file is written); what cannot be known from here is `skipped` with its reason, never guessed.
  */
+
 import { randomBytes } from "node:crypto";
 import { lookup } from "node:dns/promises";
+import { setMaxListeners } from "node:events";
 import { rm, stat, statfs, writeFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 import { dirname, join } from "node:path";
@@ -123,6 +125,8 @@ function within(ms: number, signal: AbortSignal): AbortSignal {
   if (signal.aborted) stop();
   signal.addEventListener("abort", stop, { once: true });
   setTimeout(stop, ms).unref();
+  // Every check and every address waits on it; that is no leak, which is what Node would warn of.
+  setMaxListeners(0, abort.signal);
   return abort.signal;
 }
 
