@@ -1,5 +1,5 @@
-// The whole main job in the terminal, as real processes on this machine: a tracker, Alice who shares a clip, and Bob who
-// finds it, downloads it and compares it. Everything is in a temporary folder and on free ports, and gone afterwards.
+// The whole main job in the terminal, as real processes on this machine: a tracker, Alice who shares a clip, Carol who watches
+// it while it downloads, and Bob who finds it, downloads it and compares it. Everything is in a temporary folder and on free ports, and gone afterwards.
 import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -33,7 +33,7 @@ export async function runHeadless() {
   process.once("SIGINT", interrupted);
   process.once("SIGTERM", interrupted);
   try {
-    console.log("\nThe main job: Alice shares a video, Bob finds and downloads it.\n");
+    console.log("\nThe main job: Alice shares a video, Carol watches it, Bob finds and downloads it.\n");
     const tracker = start("streamlet-tracker", [
       ...["--host", "127.0.0.1", "--port", "0", "--http-port", "0", "--data", join(folder, "tracker")],
     ]);
@@ -57,6 +57,15 @@ export async function runHeadless() {
     if (video.owner !== "Alice") throw new Error(`The video's owner should be Alice, not ${video.owner}.`);
     say("Bob", `discovers "${video.name}" by ${video.owner}, ${video.sources} source(s)`);
 
+    const player = start("streamlet", ["play", shared.id, ...as("Carol")]);
+    const begun = Date.now();
+    const { url } = await player.event("stream", STEP_TIMEOUT_MS);
+    const half = Math.floor(shared.size / 2);
+    const seen = await fetchRange(url, half, shared.size - 1);
+    if (!seen.equals(readFileSync(CLIP).subarray(half))) throw new Error("What Carol sees is not Alice's video.");
+    say("Carol", `watches it from the middle while it downloads, ${Date.now() - begun} ms after she asked for it`);
+    await player.stop();
+
     const downloads = join(folder, "downloads");
     mkdirSync(downloads);
     const said = await start("streamlet", ["get", shared.id, "--out", downloads, ...as("Bob")]).all(STEP_TIMEOUT_MS);
@@ -74,6 +83,12 @@ export async function runHeadless() {
     await cleanUp();
   }
   console.log(`\nEverything worked, in ${((Date.now() - started) / 1000).toFixed(1)} s. Nothing is left running.`);
+}
+
+async function fetchRange(url, first, last) {
+  const response = await fetch(url, { headers: { Range: `bytes=${first}-${last}` } });
+  if (response.status !== 206) throw new Error(`The player got ${response.status} instead of a part of the video.`);
+  return Buffer.from(await response.arrayBuffer());
 }
 
 function say(who, what) {

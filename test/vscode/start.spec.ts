@@ -73,6 +73,7 @@ describe("npm start", function () {
     assert.equal(code, 0, start.output);
     assert.match(start.output, /Alice +publishes/);
     assert.match(start.output, /Bob +discovers .* by Alice/);
+    assert.match(start.output, /Carol +watches it/);
     assert.match(start.output, /Verified .* SHA-256 [0-9a-f]{64}/);
     assert.deepEqual(readdirSync(temporary), []);
   });
