@@ -295,7 +295,7 @@ export class RunningPeer implements Engine {
       throw new StreamletError("invalid-argument", "Only its owner can change who may have a video.");
     }
     const narrower = !shared || audience === "friends";
-    if (narrower && runtime.isSeeding) this.withdraw(runtime);
+    if (narrower && entry.shared) this.withdraw(runtime);
     const changed = entry.shared !== shared || entry.audience !== audience;
     this.library.update(runtime.key, { shared, audience, ...(changed && entry.record ? { record: undefined } : {}) });
     runtime.onSharingChanged();

@@ -198,7 +198,7 @@ export class Session implements PeerService {
   async remove(key: string, options: { deleteFile: boolean }): Promise<void> {
     const peer = this.peer();
     const runtime = this.runtime(key);
-    if (runtime.isSeeding) peer.withdraw(runtime);
+    if (runtime.entry.shared) peer.withdraw(runtime);
     peer.runtimes.delete(key);
     peer.playback.delete(key);
     await peer.uploads.cancel(key);

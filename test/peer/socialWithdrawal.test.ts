@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { copyFile } from "node:fs/promises";
+import { copyFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { befriend, networkWhere } from "../helpers/friends";
 import { randomFile } from "../helpers/randomFile";
@@ -45,6 +45,18 @@ describe("a video that was for everyone and is for friends now", function () {
   it("is taken back from trackers when the same file is uploaded again, under another title", async () => {
     await listed();
     await alice.session.upload({ path: file, title: "Secret", audience: "friends", share: true });
+    await gone();
+  });
+
+  it("is taken back from trackers though its file is missing", async () => {
+    const path = join(tempDir(), "lost.mp4");
+    await copyFile(file, path);
+    const { key } = await shareFile(alice, path);
+    await networkWhere(bob, "bob sees it", (videos) => videos.length === 1);
+    await rm(path);
+    await assert.rejects(alice.session.openStream(key));
+    await videoWhere(alice, "it is missing", (v) => v.state === "fileMissing");
+    await alice.session.share(key, "friends");
     await gone();
   });
 
