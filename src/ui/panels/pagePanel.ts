@@ -74,7 +74,8 @@ export class PagePanel<Out extends WebviewMessage, In extends WebviewMessage> im
     // A hidden page is made anew from this HTML: it must be of the look of that time.
     this.subscriptions.push(
       onDidChangeAppearance(() => {
-        if (!this.panel.visible) webview.html = pageHtml(webview, root, options);
+        // One that is kept hears the message; its content must not begin anew.
+        if (!this.panel.visible && options.retain !== true) webview.html = pageHtml(webview, root, options);
       }),
     );
   }

@@ -203,7 +203,8 @@ export class PlayerPanel {
     try {
       const before = this.stream.id;
       this.stream = await openStream(this.context.service, this.stream.key);
-      await this.context.service.closeStream(before);
+      await this.context.service.closeStream(this.closed ? this.stream.id : before);
+      if (this.closed) return;
       await this.open();
     } catch (error) {
       this.lastProblem = explain(toErrorInfo(error));
