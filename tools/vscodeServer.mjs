@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { installedHost } from "./ensureHost.mjs";
+import { ROOT } from "./install.mjs";
 import { outputOf } from "./run.mjs";
 import { startFront } from "./vscodeFront.mjs";
 
@@ -40,6 +41,7 @@ export async function startVscodeServer(options) {
   // VS Code leaves sockets behind. They go here, and not below dataDir, whose path may be too long for a socket (108 bytes).
   const temporary = mkdtempSync(join(tmpdir(), "streamlet-run-"));
   keepSettings(join(dataDir, "data", "User"), options.settings);
+  keepMachineSettings(join(dataDir, "data", "Machine"), options.settings);
 
   const env = {
     ...cleanEnvironment(),
@@ -110,6 +112,18 @@ export function keepSettings(userDir, settings = {}) {
     if (error.code !== "ENOENT") return;
   }
   writeFileSync(file, `${JSON.stringify({ ...QUIET_SETTINGS, ...chosen, ...settings }, undefined, 2)}\n`);
+}
+
+/**
+ * Settings of scope "machine" belong to the computer that the extension runs on: as soon as a window of a browser knows that
+ * they are, it takes them from that computer's file only, no longer from the person's.
+ */
+function keepMachineSettings(machineDir, settings = {}) {
+  const { properties } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")).contributes.configuration;
+  const own = Object.entries(settings).filter(([key]) => properties[key]?.scope === "machine");
+  if (own.length === 0) return;
+  mkdirSync(machineDir, { recursive: true });
+  writeFileSync(join(machineDir, "settings.json"), `${JSON.stringify(Object.fromEntries(own), undefined, 2)}\n`);
 }
 
 /** Removes a folder that a server has just let go of: a process in its last moments may still write into it. */
