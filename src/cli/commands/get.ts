@@ -4,13 +4,10 @@ import { resolve } from "node:path";
 import type { LibraryVideo, Snapshot } from "../../peer/status";
 import { StreamletError } from "../../wire/errors";
 import { cleanText } from "../../wire/text";
-import { reachNetwork } from "../network";
 import type { Context } from "../peer";
 import { formatSize } from "../text";
-import { NETWORK_WAIT_MS } from "./list";
+import { locate, NO_SOURCE_TIMEOUT_MS } from "./source";
 
-/** A source that restarts is back within seconds; after this long without any, whoever waits should be told. */
-const NO_SOURCE_TIMEOUT_MS = 30_000;
 /** One read of the finished file while it is hashed: big enough that the reads cost nothing beside the hash. */
 const READ_BYTES = 1024 * 1024;
 
@@ -25,12 +22,7 @@ export interface GetOptions {
 /** Errors: unknown-video, bad-link, multi-file-torrent, file-exists, no-sources, disk-full, tracker-unreachable ... */
 export async function get(context: Context, options: GetOptions): Promise<void> {
   const { session, output, shutdown } = context;
-  const isId = /^[0-9a-f]{64}$/i.test(options.source);
-  const network = reachNetwork(context, NETWORK_WAIT_MS);
-  network.catch(() => undefined); // looked at below; until then it is not unhandled
-  // A link or a torrent may name who has the video; an id by itself means nothing before the network can be asked.
-  if (isId) await network;
-  const source = isId ? options.source.toLowerCase() : options.source;
+  const { source, network } = await locate(context, options.source);
   const { key } = await shutdown.race(
     session.download({
       source,

@@ -1,22 +1,15 @@
 import { StreamletError } from "../../wire/errors";
-import { reachNetwork } from "../network";
 import { type Context, watch } from "../peer";
-import { NETWORK_WAIT_MS } from "./list";
-
-/** As long as `get` waits for somebody who has the video. */
-const NO_SOURCE_TIMEOUT_MS = 30_000;
+import { locate, NO_SOURCE_TIMEOUT_MS } from "./source";
 
 /**
  * Serves a video to players of this computer while it downloads, until interrupted.
  * Errors: unknown-video, bad-link, no-sources, disk-full, tracker-unreachable ...
  */
-export async function play(context: Context, { source }: { source: string }): Promise<void> {
+export async function play(context: Context, { source: given }: { source: string }): Promise<void> {
   const { session, output, shutdown } = context;
-  const isId = /^[0-9a-f]{64}$/i.test(source);
-  const network = reachNetwork(context, NETWORK_WAIT_MS);
-  network.catch(() => undefined); // looked at below; until then it is not unhandled
-  if (isId) await network;
-  const { key, url } = await shutdown.race(session.openStream(isId ? source.toLowerCase() : source));
+  const { source, network } = await locate(context, given);
+  const { key, url } = await shutdown.race(session.openStream(source));
   const found = await watch(
     context,
     ({ videos }) => {
