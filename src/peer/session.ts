@@ -3,8 +3,8 @@
  * library and of the running peer, and nothing else.
  */
 import { randomBytes } from "node:crypto";
-import { rm, stat } from "node:fs/promises";
-import { basename, dirname, isAbsolute, join, resolve } from "node:path";
+import { rm } from "node:fs/promises";
+import { basename, resolve } from "node:path";
 import type { DownloadRequest, EditedInfo, Limits, PeerConfig, PeerService, UploadRequest } from "../rpc/peerService";
 import { fromHex } from "../wire/bytes";
 import { MAX_DESCRIPTION_CHARS, MAX_TITLE_CHARS } from "../wire/constants";
@@ -12,8 +12,9 @@ import { StreamletError } from "../wire/errors";
 import { charCount, cleanText } from "../wire/text";
 import { isVideoId } from "../wire/types";
 import { systemClock } from "./clock";
+import { destinationOf } from "./destination";
 import { diagnose } from "./diagnose";
-import { type DownloadSpec, downloadName, downloadsDirOf, readDownloadSource } from "./downloadSource";
+import { type DownloadSpec, downloadsDirOf, readDownloadSource } from "./downloadSource";
 import { createIdentityKey, loadIdentity } from "./identity";
 import { thumbnailOf, toThumbnail } from "./media/thumbnails";
 import { patientOf } from "./patient";
@@ -39,7 +40,7 @@ import {
   type VideoDetails,
 } from "./status";
 import { copyFile } from "./storage/copyFile";
-import { safeFileName, uniquePath } from "./storage/fileNames";
+import { safeFileName } from "./storage/fileNames";
 import { HashTree } from "./storage/hashTree";
 import type { LibraryEntry } from "./storage/libraryEntry";
 import { checkVideoFile } from "./storage/videoFile";
@@ -343,28 +344,8 @@ export class Session implements PeerService {
   /** Where the last request for a video that was there already has put its copy. */
   private readonly copies = new Map<string, DownloadResult>();
 
-  private async destinationOf(spec: DownloadSpec, request: DownloadRequest): Promise<string> {
-    const { config } = this.peer();
-    const name = downloadName(spec.fileName);
-    if (!request.out) return uniquePath(downloadsDirOf(config), name);
-    const out = isAbsolute(request.out) ? request.out : resolve(request.out);
-    const asFolder = (await isFolder(out)) || /[\\/]$/.test(request.out);
-    const path = asFolder ? join(out, name) : out;
-    if (!request.force && (await exists(path))) {
-      throw new StreamletError(
-        "file-exists",
-        `${path} exists already. Choose another name, or replace it with --force.`,
-        {
-          data: { path },
-        },
-      );
-    }
-    if (!(await isFolder(dirname(path))) && !asFolder) {
-      throw new StreamletError("file-missing", `The folder ${dirname(path)} does not exist. Make it first.`, {
-        data: { path: dirname(path) },
-      });
-    }
-    return path;
+  private destinationOf(spec: DownloadSpec, request: DownloadRequest): Promise<string> {
+    return destinationOf(downloadsDirOf(this.peer().config), spec.fileName, request);
   }
 
   async pause(key: string): Promise<void> {
@@ -585,18 +566,4 @@ function notRunning(): StreamletError {
 function checkDescription(description: string): void {
   if (charCount(description) <= MAX_DESCRIPTION_CHARS) return;
   throw new StreamletError("invalid-argument", `A description has at most ${MAX_DESCRIPTION_CHARS} characters.`);
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

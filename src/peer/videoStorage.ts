@@ -12,7 +12,7 @@ import { type Info, parseInfo } from "../wire/metainfo";
 import type { Engine } from "./engine";
 import { copyFile } from "./storage/copyFile";
 import { fileError } from "./storage/fileErrors";
-import { uniquePath } from "./storage/fileNames";
+import { exists, uniquePath } from "./storage/fileNames";
 import { HashTree } from "./storage/hashTree";
 import type { LibraryEntry } from "./storage/library";
 import { PieceStore } from "./storage/pieceStore";
@@ -196,11 +196,4 @@ async function checkFreeSpace(path: string, needed: number): Promise<void> {
   throw new StreamletError("disk-full", `The disk lacks ${missing} MB for this video: free some space, then resume.`, {
     data: { path: dirname(path) },
   });
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

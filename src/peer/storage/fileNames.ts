@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 
 /** File systems allow 255 bytes (or UTF-16 units); the rest is for " (2)", ".part" and the like. */
@@ -48,4 +49,11 @@ export function uniquePath(folder: string, name: string): string {
     const path = join(folder, i === 1 ? name : `${stem} (${i})${extension}`);
     if (!existsSync(path) && !existsSync(`${path}.part`)) return path;
   }
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }
