@@ -106,16 +106,16 @@ function others(runtime: VideoRuntime | undefined, known: readonly KnownSource[]
 }
 
 function connectedSource(connection: PeerConnection, nameOf: NameOf): VideoSource {
-  const { peer, remote, remoteKnown, extended, remoteId20, down, up } = connection;
+  const { peer, remote, remoteKnown, hello, down, up } = connection;
   const { fingerprint, transport } = peer;
   // The port that an incoming connection comes from is not the one that it listens on.
-  const port = peer.incoming ? (extended?.p ?? peer.port) : peer.port;
+  const port = peer.incoming ? (hello.extended?.p ?? peer.port) : peer.port;
   return {
     peerId: fingerprint ? nameOf(fingerprint) : "",
     fingerprint: fingerprint ?? "",
     self: false,
     connected: true,
-    client: clientName(extended?.v, remoteId20),
+    client: clientName(hello.extended?.v, hello.remoteId20),
     address: formatHostPort(peer.host, port),
     transport,
     ...(remote && remoteKnown ? { have: remote.count / remote.length } : {}),

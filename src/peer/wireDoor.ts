@@ -4,7 +4,7 @@ import { toHex } from "../wire/bytes";
 import type { CallBackRequest, ControlPeer } from "./net/controlConnection";
 import { handshakeDeadline, peekExtendedHandshake, readHandshake } from "./net/wireHandshake";
 import { readGrant } from "./social/grants";
-import type { RemotePeer } from "./swarm/peerConnection";
+import type { RemotePeer } from "./swarm/connectionHost";
 import type { VideoRuntime } from "./videoRuntime";
 
 export interface WireDoorHost {

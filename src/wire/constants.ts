@@ -98,6 +98,8 @@ export const HASH_HEADER_BYTES = 48;
 
 /** Largest request that Streamlet peers agree on (`st_request`): beyond it nothing is gained (measured.md). */
 export const MAX_REQUEST_BYTES = MIB;
+/** Requests of one connection that are queued: libtorrent's default is 500 and its cap 2000. More are rejected. */
+export const MAX_QUEUED_REQUESTS = 2000;
 /**
  * Largest frame, without its length prefix, that is read from anyone: a `piece` of MAX_REQUEST_BYTES. A bitfield of MAX_PIECES
  * (128 KiB) and `hashes` (17 KiB) are smaller.

@@ -3,7 +3,7 @@ import type { Grant } from "../../wire/records";
 import type { Fingerprint } from "../../wire/types";
 import type { Engine } from "../engine";
 import type { LibraryEntry } from "../storage/library";
-import type { RemotePeer } from "../swarm/peerConnection";
+import type { RemotePeer } from "../swarm/connectionHost";
 import type { KnownPeer } from "../swarm/peerList";
 import { grantFits, readGrant } from "./grants";
 

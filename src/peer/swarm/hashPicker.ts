@@ -8,8 +8,9 @@ import { ceilPowerOfTwo, merkleRoot, verifyHashes } from "../../wire/merkle";
 import type { Clock } from "../clock";
 import type { HashTree } from "../storage/hashTree";
 import type { ActivePiece } from "./activePiece";
+import type { Hashes, HashRequest } from "./connectionHost";
 import type { Content } from "./content";
-import type { Hashes, HashRequest, PeerConnection } from "./peerConnection";
+import type { PeerConnection } from "./peerConnection";
 
 /** Hashes are small: who has not sent them by now is asked no longer. */
 const HASH_TIMEOUT_MS = 8_000;
@@ -236,7 +237,7 @@ export class HashPicker {
   }
 
   private fits(connection: PeerConnection, refusedBy: ReadonlySet<PeerConnection>, piece: number): boolean {
-    if (connection.closed || !connection.supportsV2 || refusedBy.has(connection)) return false;
-    return connection.isStreamlet || connection.remote?.get(piece) === true;
+    if (connection.closed || !connection.hello.supportsV2 || refusedBy.has(connection)) return false;
+    return connection.hello.isStreamlet || connection.remote?.get(piece) === true;
   }
 }

@@ -35,9 +35,9 @@ export class MetadataExchange {
 
   /** Asks this peer for the dictionary, unless it is known or about to come. */
   offer(connection: PeerConnection): void {
-    const size = connection.extended?.metadata_size ?? 0;
+    const size = connection.hello.extended?.metadata_size ?? 0;
     if (this.infoBytes || this.fetches.has(connection) || this.refusedBy.has(connection)) return;
-    if (!connection.canExchangeMetadata || size <= 0 || connection.closed) return;
+    if (connection.hello.metadataId === undefined || size <= 0 || connection.closed) return;
     const now = this.clock.now();
     const under = [...this.fetches];
     if (under.some(([, { at }]) => now - at < SLOW_MS)) return;

@@ -1,5 +1,5 @@
 /**
- * One wire connection: handshake, choke and interest, what the other side has, requests under way in both directions.
+ * One wire connection: choke and interest, what the other side has, requests under way in both directions.
  * It decides nothing: the swarm says what to request, whom to unchoke and what a message means for the video.
  *
  * What it keeps track of: the four choke/interest flags (BEP 3), the remote bitfield (everything until told otherwise, for
@@ -7,80 +7,26 @@
  */
 import type { Duplex } from "node:stream";
 import { Bitfield } from "../../wire/bitfield";
-import { BLOCK_BYTES, EXTENDED_HANDSHAKE_ID, MAX_REQUEST_BYTES, UT_METADATA_ID } from "../../wire/constants";
-import { StreamletError } from "../../wire/errors";
 import {
-  decodeExtendedHandshake,
-  decodeMetadataMessage,
-  type ExtendedHandshake,
-  encodeExtendedHandshake,
-  encodeMetadataMessage,
-  type MetadataMessage,
-} from "../../wire/extensions";
-import { decodeHandshake, encodeHandshake, type Handshake } from "../../wire/handshake";
-import { decodeMessage, encodeMessage, type HashHeader, type Message } from "../../wire/messages";
+  BLOCK_BYTES,
+  EXTENDED_HANDSHAKE_ID,
+  MAX_QUEUED_REQUESTS,
+  MAX_REQUEST_BYTES,
+  UT_METADATA_ID,
+} from "../../wire/constants";
+import { StreamletError } from "../../wire/errors";
+import { decodeMetadataMessage, encodeMetadataMessage, type MetadataMessage } from "../../wire/extensions";
+import { decodeHandshake, type Handshake } from "../../wire/handshake";
+import { decodeMessage, encodeMessage, type Message } from "../../wire/messages";
 import type { Grant } from "../../wire/records";
-import type { Fingerprint } from "../../wire/types";
-import type { Clock } from "../clock";
-import type { RateLimiter } from "../net/rateLimiter";
-import type { Content } from "./content";
+import type { ConnectionHost, HashRequest, RemotePeer } from "./connectionHost";
+import { Hello } from "./hello";
 import { RateMeter } from "./rateMeter";
-import { type BlockSource, Uploader } from "./uploader";
+import { Uploader } from "./uploader";
 import { WireReader, type WireSink } from "./wireReader";
 
-export interface RemotePeer {
-  /** Proven by TLS; absent on plain BitTorrent. */
-  fingerprint: Fingerprint | undefined;
-  host: string;
-  port: number;
-  transport: "tls" | "plain";
-  incoming: boolean;
-}
-
-export type HashRequest = HashHeader;
-export type Hashes = HashHeader & { hashes: Uint8Array };
-
-/** What the swarm does with the messages of a connection. Throwing a StreamletError closes the connection with it. */
-export interface ConnectionHost {
-  readonly clock: Clock;
-  readonly peerId20: Uint8Array;
-  readonly uploadLimiter: RateLimiter;
-  content(): Content | undefined;
-  source(): BlockSource | undefined;
-  /** Hash to dial with, or to answer this handshake with; `v2` where that is the v2 one. */
-  handshakeHash(theirs: Handshake | undefined): { infoHash20: Uint8Array; v2: boolean };
-  /** Which hash of this swarm the remote handshake names; undefined where it is another video's. */
-  versionOf(infoHash20: Uint8Array): "v1" | "v2" | undefined;
-  listenPort(): number;
-  metadataSize(): number;
-  /** What we show of our right to have the video: for friends' videos. */
-  ownGrant(): Uint8Array | undefined;
-  /** The remote of a dialled connection to which nothing goes yet has shown this. */
-  onGrant(connection: PeerConnection, grant: Uint8Array): void;
-  onReady(connection: PeerConnection): void;
-  onExtended(connection: PeerConnection): void;
-  onAvailability(connection: PeerConnection): void;
-  onChoke(connection: PeerConnection): void;
-  onUnchoke(connection: PeerConnection): void;
-  onInterest(connection: PeerConnection): void;
-  onBlockStart(connection: PeerConnection, piece: number, begin: number, length: number): Uint8Array | undefined;
-  onBlock(connection: PeerConnection, piece: number, begin: number, length: number): void;
-  onReject(connection: PeerConnection, piece: number, begin: number, length: number): void;
-  onHashRequest(connection: PeerConnection, request: HashRequest): Uint8Array | undefined;
-  onHashes(connection: PeerConnection, hashes: Hashes): void;
-  onHashReject(connection: PeerConnection, request: HashRequest): void;
-  onMetadata(connection: PeerConnection, message: MetadataMessage): void;
-  onUploaded(connection: PeerConnection, bytes: number): void;
-  /** The data that we serve cannot be read any more. */
-  onSourceError(error: unknown): void;
-  onClosed(connection: PeerConnection, error: unknown): void;
-}
-
-/** Requests that we queue for one connection; libtorrent's default is 500 and its cap 2000. */
-const MAX_QUEUED_REQUESTS = 2000;
 /** Replies to hash requests stop while this much waits in the socket: a reader that does not read gets nothing more. */
 const MAX_BUFFERED_BYTES = 4 * 1024 * 1024;
-const VERSION = "Streamlet 0.1";
 
 export class PeerConnection implements WireSink {
   amChoking = true;
@@ -91,14 +37,8 @@ export class PeerConnection implements WireSink {
   remote: Bitfield | undefined;
   /** The remote bitfield has really been told, not assumed. */
   remoteKnown = false;
-  supportsV2 = false;
-  supportsFast = false;
-  extended: ExtendedHandshake | undefined;
-  /** Peer id of BEP 3; undefined until its handshake has come. */
-  remoteId20: Uint8Array | undefined;
-  /** It told us `st_request`: another Streamlet, which keeps early requests and takes larger ones. */
-  isStreamlet: boolean;
-  maxRequestBytes = BLOCK_BYTES;
+  /** What it is and takes. */
+  readonly hello: Hello;
   /** Blocks under way to us: key = piece * blocksPerPiece + first block. */
   readonly inFlight = new Map<number, { piece: number; begin: number; length: number; sentAt: number }>();
   inFlightBytes = 0;
@@ -128,21 +68,17 @@ export class PeerConnection implements WireSink {
   private flushQueued = false;
   private readonly aborter = new AbortController();
   private haveAllBeforeContent: "all" | "none" | Uint8Array | undefined;
-  /** We have said that this is a v2 connection (BEP 52). */
-  private offersV2 = false;
-  private remoteMetadataId: number | undefined;
 
   constructor(
     readonly peer: RemotePeer,
     private readonly host: ConnectionHost,
     private readonly theirHandshake?: Handshake,
   ) {
+    this.hello = new Hello(peer, host);
     this.reader = new WireReader(this, theirHandshake === undefined);
     this.down = new RateMeter(host.clock);
     this.up = new RateMeter(host.clock);
     this.openedAt = this.lastReceivedAt = this.lastSentAt = host.clock.now();
-    this.isStreamlet = peer.transport === "tls";
-    if (this.isStreamlet) this.maxRequestBytes = MAX_REQUEST_BYTES;
   }
 
   /** Takes the connected socket. For a dialled one `reader.onread` reads; for an accepted one `data` events do. */
@@ -215,7 +151,8 @@ export class PeerConnection implements WireSink {
     this.amChoking = choking;
     this.send({ type: choking ? "choke" : "unchoke" });
     if (!choking) return this.uploader!.start();
-    for (const request of this.uploader!.pause()) if (this.supportsFast) this.send({ type: "reject", ...request });
+    for (const request of this.uploader!.pause())
+      if (this.hello.supportsFast) this.send({ type: "reject", ...request });
   }
 
   request(piece: number, begin: number, length: number): void {
@@ -251,30 +188,26 @@ export class PeerConnection implements WireSink {
 
   /** May blocks be asked for now? Another Streamlet keeps what comes before its unchoke. */
   get canRequest(): boolean {
-    return !this.closed && this.amInterested && (!this.peerChoking || (this.isStreamlet && !this.everUnchoked));
+    return !this.closed && this.amInterested && (!this.peerChoking || (this.hello.isStreamlet && !this.everUnchoked));
   }
   private everUnchoked = false;
 
   sendMetadata(message: MetadataMessage): void {
-    if (this.remoteMetadataId === undefined) return;
-    this.send({ type: "extended", id: this.remoteMetadataId, payload: encodeMetadataMessage(message) });
-  }
-
-  get canExchangeMetadata(): boolean {
-    return this.remoteMetadataId !== undefined;
+    const id = this.hello.metadataId;
+    if (id !== undefined) this.send({ type: "extended", id, payload: encodeMetadataMessage(message) });
   }
 
   /** It may have the video after all. */
   release(grant: Grant | undefined): void {
     this.grant = grant;
     this.withheld = false;
-    if (this.host.metadataSize() > 0) this.sendExtendedHandshake();
+    if (this.host.metadataSize() > 0) this.send(this.hello.extendedHandshake(this.withheld));
   }
 
   /** Tells what we have; called once the content is known. */
   sendAvailability(have: Bitfield): void {
     if (this.withheld) return;
-    if (this.supportsFast && have.count === 0) this.send({ type: "haveNone" });
+    if (this.hello.supportsFast && have.count === 0) this.send({ type: "haveNone" });
     // A full bitfield, not have-all: webtorrent hangs on have-all that is followed by an unchoke at once.
     else if (have.count > 0) this.send({ type: "bitfield", bits: have.toBytes() });
   }
@@ -284,7 +217,7 @@ export class PeerConnection implements WireSink {
     const early = this.haveAllBeforeContent;
     this.haveAllBeforeContent = undefined;
     if (early !== undefined) this.setRemote(early);
-    else if (this.isStreamlet && !this.remoteKnown) this.remote = Bitfield.full(this.pieceCount());
+    else if (this.hello.isStreamlet && !this.remoteKnown) this.remote = Bitfield.full(this.pieceCount());
   }
 
   // --- receiving -----------------------------------------------------------------------------------------------------
@@ -320,50 +253,21 @@ export class PeerConnection implements WireSink {
   }
 
   private sendHandshake(): void {
-    const { infoHash20, v2 } = this.host.handshakeHash(this.theirHandshake);
-    this.offersV2 = v2;
-    const reserved = { extended: true, fast: true, v2 };
-    this.outgoing.push(encodeHandshake({ infoHash20, peerId20: this.host.peerId20, reserved }));
-    this.sendExtendedHandshake();
-    if (this.isStreamlet && !this.theirHandshake) {
+    this.outgoing.push(this.hello.handshake(this.theirHandshake));
+    this.send(this.hello.extendedHandshake(this.withheld));
+    if (this.hello.isStreamlet && !this.theirHandshake) {
       // One flight: to another Streamlet everything goes out before its handshake has come.
-      this.supportsFast = true;
-      this.supportsV2 = v2;
+      this.hello.assumeStreamlet();
       this.onContentKnown();
       this.host.onReady(this);
     }
   }
 
-  private sendExtendedHandshake(): void {
-    const metadataSize = this.withheld ? 0 : this.host.metadataSize();
-    const grant = this.peer.transport === "tls" ? this.host.ownGrant() : undefined;
-    const hello: ExtendedHandshake = {
-      m: { ut_metadata: UT_METADATA_ID },
-      reqq: MAX_QUEUED_REQUESTS,
-      v: VERSION,
-      p: this.host.listenPort(),
-      st_request: MAX_REQUEST_BYTES,
-      ...(metadataSize > 0 ? { metadata_size: metadataSize } : {}),
-      ...(grant ? { st_grant: grant } : {}),
-    };
-    this.send({ type: "extended", id: EXTENDED_HANDSHAKE_ID, payload: encodeExtendedHandshake(hello) });
-  }
-
   private acceptHandshake(theirs: Handshake): void {
-    const version = this.host.versionOf(theirs.infoHash20);
-    if (version === undefined) {
-      throw new StreamletError("bad-handshake", "The peer answered for another video.");
-    }
-    if (Buffer.compare(theirs.peerId20, this.host.peerId20) === 0) {
-      throw new StreamletError("bad-handshake", "That is this peer itself.");
-    }
-    this.remoteId20 = theirs.peerId20;
-    this.supportsFast = theirs.reserved.fast;
-    // The bit offers v2 on a hybrid; on the v2 hash libtorrent takes v2 for granted, and leaves the bit out.
-    this.supportsV2 = this.offersV2 && (version === "v2" || theirs.reserved.v2);
+    this.hello.accept(theirs);
     this.ready = true;
-    if (!this.isStreamlet || this.theirHandshake) {
-      if (this.isStreamlet) this.onContentKnown();
+    if (!this.hello.isStreamlet || this.theirHandshake) {
+      if (this.hello.isStreamlet) this.onContentKnown();
       this.host.onReady(this);
     }
   }
@@ -394,7 +298,7 @@ export class PeerConnection implements WireSink {
       case "request":
         return this.onRequest(message.piece, message.begin, message.length);
       case "cancel":
-        if (this.uploader!.cancel(message.piece, message.begin, message.length) && this.supportsFast) {
+        if (this.uploader!.cancel(message.piece, message.begin, message.length) && this.hello.supportsFast) {
           this.send({ type: "reject", piece: message.piece, begin: message.begin, length: message.length });
         }
         return;
@@ -418,15 +322,15 @@ export class PeerConnection implements WireSink {
 
   private onRequest(piece: number, begin: number, length: number): void {
     const source = this.withheld ? undefined : this.host.source();
-    const limit = this.isStreamlet ? MAX_REQUEST_BYTES : BLOCK_BYTES;
+    const limit = this.hello.isStreamlet ? MAX_REQUEST_BYTES : BLOCK_BYTES;
     const serves =
       source?.content.isValidRange(piece, begin, length) === true &&
       source.hasPiece(piece) &&
       length <= limit &&
-      (!this.amChoking || this.isStreamlet) &&
+      (!this.amChoking || this.hello.isStreamlet) &&
       this.uploader!.queued < MAX_QUEUED_REQUESTS;
     if (serves) return this.uploader!.push({ piece, begin, length });
-    if (this.supportsFast) this.send({ type: "reject", piece, begin, length });
+    if (this.hello.supportsFast) this.send({ type: "reject", piece, begin, length });
   }
 
   private onHashRequest(request: HashRequest): void {
@@ -443,14 +347,8 @@ export class PeerConnection implements WireSink {
       return;
     }
     if (id !== EXTENDED_HANDSHAKE_ID) return;
-    const hello = decodeExtendedHandshake(payload);
-    const isFirst = this.extended === undefined;
-    this.extended = hello;
-    this.remoteMetadataId = hello.m.ut_metadata || undefined;
-    if (hello.st_request !== undefined) {
-      this.isStreamlet = true;
-      this.maxRequestBytes = Math.max(BLOCK_BYTES, Math.min(hello.st_request, MAX_REQUEST_BYTES));
-    }
+    const isFirst = this.hello.extended === undefined;
+    const hello = this.hello.acceptExtended(payload);
     // Once: a check costs more than the message.
     if (this.withheld && isFirst && hello.st_grant) this.host.onGrant(this, hello.st_grant);
     this.host.onExtended(this);
