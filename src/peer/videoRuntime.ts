@@ -331,7 +331,7 @@ export class VideoRuntime {
 
   private makeSwarm(entry: LibraryEntry, infoBytes: Uint8Array | undefined): Swarm {
     const { engine } = this;
-    const swarm = new Swarm({
+    return new Swarm({
       id: entry.id,
       v1: entry.v1,
       infoBytes,
@@ -341,6 +341,7 @@ export class VideoRuntime {
       maxConnections: MAX_CONNECTIONS_PER_VIDEO,
       group: engine.swarms,
       admission: this.admission,
+      dialledWins: (remote) => engine.identity.fingerprint < remote,
       listenPort: () => engine.listenPort(),
       dial: (peer, onread, signal) => {
         this.firstDialAt ??= engine.clock.now();
@@ -352,8 +353,6 @@ export class VideoRuntime {
       onUnreachable: () => this.onUnreachable(),
       onTurnedAway: () => this.onTurnedAway(),
     });
-    swarm.dialledWins = (remote) => engine.identity.fingerprint < remote;
-    return swarm;
   }
 
   private async openStorage(active: Active, content: Content): Promise<void> {

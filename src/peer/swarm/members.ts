@@ -1,0 +1,174 @@
+/**
+ * Who is connected in one swarm. It decides which of two connections to one peer stays, who is let go (silent, or of no use to
+ * either side for a minute) and who is of least use; it carries out what the choker decides.
+ */
+import { StreamletError } from "../../wire/errors";
+import type { Fingerprint } from "../../wire/types";
+import type { Clock } from "../clock";
+import type { ChokeCandidate } from "./choker";
+import type { RemotePeer } from "./connectionHost";
+import type { PeerConnection } from "./peerConnection";
+import type { KnownPeer } from "./peerList";
+
+/** BEP 3: "keepalives are generally sent once every two minutes"; ours are earlier than anybody's timeout. */
+const KEEP_ALIVE_MS = 50_000;
+const SILENCE_MS = 130_000;
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** Connections that neither side can use are kept so long, in case a piece comes along. */
+const IDLE_MS = 60_000;
+/** Hashes served per second and connection: a gigabyte per second of 16 KiB leaves, twice. */
+const HASHES_PER_SECOND = 131_072;
+
+export interface Member {
+  connection: PeerConnection;
+  /** Set where we dialled. */
+  known: KnownPeer | undefined;
+  interestedAt: number;
+  unchokedAt: number | undefined;
+  hashTokens: number;
+  usefulAt: number;
+}
+
+export class Members {
+  private readonly members = new Map<PeerConnection, Member>();
+
+  constructor(
+    private readonly clock: Clock,
+    /** See `SwarmOptions`. */
+    private readonly dialledWins: (remote: Fingerprint) => boolean,
+  ) {}
+
+  add(connection: PeerConnection, known: KnownPeer | undefined): void {
+    const now = this.clock.now();
+    this.members.set(connection, {
+      connection,
+      known,
+      interestedAt: now,
+      unchokedAt: undefined,
+      hashTokens: HASHES_PER_SECOND,
+      usefulAt: now,
+    });
+  }
+
+  get(connection: PeerConnection): Member | undefined {
+    return this.members.get(connection);
+  }
+
+  delete(connection: PeerConnection): void {
+    this.members.delete(connection);
+  }
+
+  get size(): number {
+    return this.members.size;
+  }
+
+  connections(): IterableIterator<PeerConnection> {
+    return this.members.keys();
+  }
+
+  count(matches: (connection: PeerConnection) => boolean): number {
+    let count = 0;
+    for (const connection of this.members.keys()) if (matches(connection)) count++;
+    return count;
+  }
+
+  /** Bytes that peers were asked for, or were given, and that are still under way. */
+  get bytesUnderWay(): { down: number; up: number } {
+    let down = 0;
+    let up = 0;
+    for (const connection of this.members.keys()) {
+      down += connection.inFlightBytes;
+      up += connection.unsentBytes;
+    }
+    return { down, up };
+  }
+
+  isConnectedTo(peer: KnownPeer): boolean {
+    const key = remoteKey(peer);
+    return this.count((connection) => remoteKey(connection.peer) === key) > 0;
+  }
+
+  closeAll(): void {
+    for (const connection of [...this.members.keys()]) connection.close();
+  }
+
+  onInterest(connection: PeerConnection): void {
+    const member = this.members.get(connection);
+    if (member && connection.peerInterested) member.interestedAt = this.clock.now();
+  }
+
+  /** Takes what a hash request costs from what the connection may ask per second. False where it has no more. */
+  payForHashes(connection: PeerConnection, hashes: number): boolean {
+    const member = this.members.get(connection);
+    if (!member) return false;
+    member.hashTokens -= hashes;
+    return member.hashTokens >= 0;
+  }
+
+  /** Two connections to one peer: both sides keep the one that the smaller fingerprint has dialled. True if this one went. */
+  resolveDuplicate(connection: PeerConnection): boolean {
+    const { fingerprint } = connection.peer;
+    if (fingerprint === undefined) return false;
+    const key = remoteKey(connection.peer);
+    for (const other of this.members.keys()) {
+      if (other === connection || other.closed || remoteKey(other.peer) !== key) continue;
+      const keepDialled = this.dialledWins(fingerprint);
+      // Of two by the same side the older one is dead, and only its end is not known yet.
+      const redialled = connection.peer.incoming === other.peer.incoming;
+      const loser = !redialled && connection.peer.incoming === keepDialled ? connection : other;
+      loser.close();
+      return loser === connection;
+    }
+    return false;
+  }
+
+  chokeCandidates(video: unknown): ChokeCandidate<unknown>[] {
+    return [...this.members.values()].map((member) => ({
+      peer: member,
+      video,
+      interested: member.connection.peerInterested && !member.connection.withheld,
+      unchokedAt: member.unchokedAt,
+      interestedAt: member.interestedAt,
+    }));
+  }
+
+  unchokeOnly(chosen: ReadonlySet<unknown>): void {
+    for (const member of this.members.values()) {
+      const choking = !chosen.has(member);
+      if (member.connection.amChoking === choking) continue;
+      member.unchokedAt = choking ? undefined : this.clock.now();
+      member.connection.setChoking(choking);
+    }
+  }
+
+  dropLeastUseful(): boolean {
+    const [least] = [...this.members.keys()].sort((a, b) => usefulness(a) - usefulness(b) || b.openedAt - a.openedAt);
+    least?.close();
+    return least !== undefined;
+  }
+
+  /** Once a second: who has gone silent or is of no use goes, and whoever is kept hears from us. */
+  tick(): void {
+    const now = this.clock.now();
+    for (const member of [...this.members.values()]) {
+      const { connection } = member;
+      member.hashTokens = HASHES_PER_SECOND;
+      if (connection.peerInterested || connection.amInterested) member.usefulAt = now;
+      const silent = now - connection.lastReceivedAt;
+      if (silent > SILENCE_MS || (!connection.ready && now - connection.openedAt > HANDSHAKE_TIMEOUT_MS)) {
+        connection.close(new StreamletError("connection-timeout", "The peer has gone silent."));
+      } else if (now - member.usefulAt > IDLE_MS) connection.close();
+      else if (now - connection.lastSentAt > KEEP_ALIVE_MS) connection.send({ type: "keepAlive" });
+    }
+  }
+}
+
+function remoteKey(remote: Pick<RemotePeer, "fingerprint" | "host" | "port">): string {
+  return remote.fingerprint ?? `${remote.host}:${remote.port}`;
+}
+
+/** Who gives to us is worth most, then who takes; of equals the faster one. */
+function usefulness(connection: PeerConnection): number {
+  const rank = connection.amInterested ? 2 : connection.peerInterested ? 1 : 0;
+  return rank * 1e12 + connection.down.rate() + connection.up.rate();
+}
