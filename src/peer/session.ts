@@ -404,6 +404,15 @@ export class Session implements PeerService {
     this.running?.gateway.close(id);
   }
 
+  async canConvert(): Promise<boolean> {
+    return (await this.mediaTools()).ffmpeg !== undefined;
+  }
+
+  async allowConversion(streamId: string): Promise<void> {
+    if (!(await this.canConvert())) throw new StreamletError("ffmpeg-missing", "Converting a video needs ffmpeg.");
+    this.peer().gateway.allowConversion(streamId);
+  }
+
   async link(video: string): Promise<Links> {
     return linksOf(this.peer(), video);
   }

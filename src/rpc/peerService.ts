@@ -142,10 +142,17 @@ export interface PeerService {
   openStream(source: string, origin?: string): Promise<{ id: string; key: string; url: string }>;
   /** Ends it and what is being read of it; the download goes on. Idempotent. */
   closeStream(id: string): Promise<void>;
-  /** @param video key of the library, or id of the network. Errors: unknown-video, invalid-argument (not hashed yet). */
+  /** Can videos be converted while they play? Where ffmpeg is there. */
+  canConvert(): Promise<boolean>;
+  /**
+   * Whoever watches has agreed that ffmpeg reads this video, which may be somebody else's: from now on its address also answers
+   * `?convert=1&from=<seconds>` as docs/protocol.md says. Errors: invalid-argument (no such stream), ffmpeg-missing.
+   */
+  allowConversion(streamId: string): Promise<void>;
   /** Where somebody stopped watching it, if anybody did. */
   playback(key: string): Promise<Playback | null>;
   savePlayback(key: string, playback: Playback): Promise<void>;
+  /** @param video key of the library, or id of the network. Errors: unknown-video, invalid-argument (not hashed yet). */
   link(video: string): Promise<{ link: string; magnet: string | null }>;
 
   queryNetwork(query: NetworkQuery): Promise<NetworkPage>;

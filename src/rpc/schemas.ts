@@ -94,6 +94,8 @@ const engine = {
     z.tuple([text.min(1), text.nullish().transform((origin) => origin ?? undefined)]),
   ]),
   closeStream: z.tuple([key]),
+  canConvert: none,
+  allowConversion: z.tuple([key]),
   playback: z.tuple([key]),
   savePlayback: z.tuple([key, z.object({ position: rate, speed: z.number().min(0.1).max(16) })]),
   link: z.tuple([key]),

@@ -40,6 +40,8 @@ export interface StreamAddress {
 interface Stream {
   source: StreamSource;
   origin: string | undefined;
+  /** Whoever watches has agreed to it. */
+  convertible: boolean;
   requests: Set<AbortController>;
 }
 
@@ -52,11 +54,18 @@ export class Gateway {
   async open(source: StreamSource, origin?: string): Promise<StreamAddress> {
     const server = await this.listen();
     const id = randomBytes(TOKEN_BYTES).toString("base64url");
-    this.streams.set(id, { source, origin, requests: new Set() });
+    this.streams.set(id, { source, origin, convertible: false, requests: new Set() });
     const [oldest] = this.streams.keys();
     if (this.streams.size > MAX_STREAMS && oldest !== undefined) this.close(oldest);
     const { port } = server.address() as AddressInfo;
     return { id, url: `http://${LOOPBACK}:${port}/${id}/${encodeURIComponent(source.fileName)}` };
+  }
+
+  /** Errors: invalid-argument. */
+  allowConversion(id: string): void {
+    const stream = this.streams.get(id);
+    if (!stream) throw new StreamletError("invalid-argument", "There is no such stream any more.");
+    stream.convertible = true;
   }
 
   /** Ends what is being read of it. Idempotent. */

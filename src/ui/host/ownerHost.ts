@@ -93,6 +93,8 @@ const FORWARDED = [
   "cancel",
   "openStream",
   "closeStream",
+  "canConvert",
+  "allowConversion",
   "playback",
   "savePlayback",
   "link",
