@@ -78,6 +78,11 @@ export class JsonChild {
     return await Promise.race([found, ended]);
   }
 
+  /** Gives it a line of JSON on stdin. */
+  send(message) {
+    this.process.stdin.write(`${JSON.stringify(message)}\n`);
+  }
+
   /** Ends a program that ends when its stdin does, and lets it write what it has still to write. */
   async close() {
     this.process.stdin.end();

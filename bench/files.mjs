@@ -1,0 +1,57 @@
+// Files that the rows move about, and the memory that they are written into.
+import { createHash, randomFillSync } from "node:crypto";
+import { closeSync, createReadStream, ftruncateSync, openSync, rmSync, writeSync } from "node:fs";
+import { join } from "node:path";
+
+export const MIB = 1024 * 1024;
+export const GIB = 1024 * MIB;
+const HEAD_BYTES = 48;
+
+/** What makes a file count as a video: `ftyp`, then an `mdat` that is the rest of it. */
+function head(size) {
+  const bytes = Buffer.alloc(HEAD_BYTES);
+  bytes.writeUInt32BE(32, 0);
+  bytes.write("ftypisom\0\0\x02\0isomiso2avc1mp41", 4, "latin1");
+  bytes.writeUInt32BE(1, 32);
+  bytes.write("mdat", 36, "latin1");
+  bytes.writeBigUInt64BE(BigInt(size - 32), 40);
+  return bytes;
+}
+
+/** Random bytes behind the head of an MP4. Returns `path`. */
+export function makeVideo(path, size) {
+  const file = openSync(path, "w");
+  const chunk = Buffer.alloc(MIB);
+  for (let written = 0; written < size; written += chunk.length) {
+    randomFillSync(chunk);
+    if (written === 0) head(size).copy(chunk);
+    writeSync(file, chunk, 0, Math.min(chunk.length, size - written));
+  }
+  closeSync(file);
+  return path;
+}
+
+/** The head of an MP4 and then nothing but a hole: it takes no disk, and whoever reads it finds zeros. Returns `path`. */
+export function makeSparseVideo(path, size) {
+  const file = openSync(path, "w");
+  writeSync(file, head(size));
+  ftruncateSync(file, size);
+  closeSync(file);
+  return path;
+}
+
+/** A virtual machine's freed memory may have gone back to its host: the first to touch it again would pay for that. */
+export function warmMemory(dir, size) {
+  const path = join(dir, "warm");
+  const file = openSync(path, "w");
+  const chunk = Buffer.alloc(MIB, 1);
+  for (let written = 0; written < size; written += chunk.length) writeSync(file, chunk);
+  closeSync(file);
+  rmSync(path);
+}
+
+export async function sha256(path) {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path, { highWaterMark: MIB })) hash.update(chunk);
+  return hash.digest("hex");
+}
