@@ -2,15 +2,11 @@
  * The verify worker: checks every 16 KiB block against its leaf hash, then writes the piece straight from shared memory.
  * One worker serves all downloads: a second one gained nothing on two cores (bench/).
  */
-import * as crypto from "node:crypto";
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 import { parentPort } from "node:worker_threads";
-import { BLOCK_BYTES } from "../../wire/constants";
 import { StreamletError, toErrorInfo } from "../../wire/errors";
-import { merkleRoot } from "../../wire/merkle";
-import type { PieceProof, VerifyReply, VerifyRequest } from "./verifyProtocol";
-
-const HASH_BYTES = 32;
+import { checkPiece } from "./checkPiece";
+import type { VerifyReply, VerifyRequest } from "./verifyProtocol";
 
 if (!parentPort) throw new Error("verifyWorker runs in a worker thread");
 const port = parentPort;
@@ -52,7 +48,7 @@ function handle(message: VerifyRequest): void {
     case "write": {
       const data = slots.get(message.slot)?.subarray(0, message.length);
       if (!data) throw new Error(`unknown slot ${message.slot}`);
-      const verdict = check(data, message.proof);
+      const verdict = checkPiece(data, message.proof);
       if (verdict.bad) return reply({ type: "bad", job: message.job, bad: verdict.bad });
       writeAll(fdOf(message.file), data, message.position);
       return reply({ type: "good", job: message.job, leaves: verdict.leaves });
@@ -62,7 +58,7 @@ function handle(message: VerifyRequest): void {
       const data = scratch.subarray(0, message.length);
       if (!readAll(fdOf(message.file), data, message.position))
         return reply({ type: "bad", job: message.job, bad: [] });
-      const verdict = check(data, message.proof);
+      const verdict = checkPiece(data, message.proof);
       if (verdict.bad) return reply({ type: "bad", job: message.job, bad: verdict.bad });
       return reply({ type: "good", job: message.job, leaves: verdict.leaves });
     }
@@ -87,28 +83,6 @@ function fdOf(id: number): number {
   if (!file) throw new Error(`unknown file ${id}`);
   if ("error" in file) throw file.error;
   return file.fd;
-}
-
-function check(data: Buffer, proof: PieceProof): { bad?: number[]; leaves?: Uint8Array } {
-  if (proof.sha1) {
-    return crypto.createHash("sha1").update(data).digest().equals(proof.sha1) ? {} : { bad: [] };
-  }
-  const blocks = Math.ceil(data.length / BLOCK_BYTES);
-  const leaves = Buffer.allocUnsafeSlow(blocks * HASH_BYTES);
-  const bad: number[] = [];
-  for (let block = 0; block < blocks; block++) {
-    const begin = block * BLOCK_BYTES;
-    const digest = crypto.hash("sha256", data.subarray(begin, Math.min(begin + BLOCK_BYTES, data.length)), "buffer");
-    leaves.set(digest, block * HASH_BYTES);
-    if (proof.leaves && digest.compare(proof.leaves, block * HASH_BYTES, (block + 1) * HASH_BYTES) !== 0)
-      bad.push(block);
-  }
-  if (bad.length > 0) return { bad };
-  if (!proof.leaves) {
-    if (!proof.pieceHash) throw new Error("a piece needs something to be checked against");
-    if (Buffer.compare(merkleRoot(leaves, proof.leafWidth, 0), proof.pieceHash) !== 0) return { bad: [] };
-  }
-  return { leaves };
 }
 
 function writeAll(fd: number, data: Buffer, position: number): void {

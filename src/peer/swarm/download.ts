@@ -51,7 +51,7 @@ export class Download {
     private readonly content: Content,
     readonly have: Bitfield,
     tree: HashTree | undefined,
-    private readonly verifier: Verifier,
+    private readonly verifier: Pick<Verifier, "pool" | "write">,
     private readonly file: number,
     random: () => number,
     private readonly host: DownloadHost,
