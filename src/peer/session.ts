@@ -48,8 +48,9 @@ import { streamSource } from "./stream/runtimeStream";
 import { torrentFile } from "./torrentFile";
 import { TrackerClient } from "./tracker/trackerClient";
 import { videoDetails } from "./videoDetails";
+import type { DownloadResult } from "./videoDownload";
 import { type Links, linksOf } from "./videoLink";
-import type { DownloadResult, VideoRuntime } from "./videoRuntime";
+import type { VideoRuntime } from "./videoRuntime";
 
 const RELEASE_TIMEOUT_MS = 3_000;
 /** Whoever asks what there is waits so long for friends who are not connected yet: a dial on a slow link. */
@@ -300,9 +301,9 @@ export class Session implements PeerService {
     await peer.library.flush();
     if (this.running !== peer) throw notRunning(); // the next start goes on with it
     const runtime = peer.adopt(entry.key);
-    runtime.replaceExisting = request.force === true;
+    runtime.download.replaceExisting = request.force === true;
     void this.keepPicture(entry.key).catch(() => undefined); // the video is worth having without
-    await runtime.startDownload();
+    await runtime.download.start();
     return { key: entry.key };
   }
 
@@ -315,7 +316,7 @@ export class Session implements PeerService {
   /** It is in the library: goes on, is fetched anew where its file is gone, or is copied to where it is wanted. */
   private async downloadAgain(key: string, spec: DownloadSpec, request: DownloadRequest): Promise<{ key: string }> {
     const runtime = this.runtime(key);
-    runtime.replaceExisting = request.force === true;
+    runtime.download.replaceExisting = request.force === true;
     this.copies.delete(key);
     if (runtime.entry.state === "ready") await runtime.checkFile();
     const { state, origin, path, size } = runtime.entry;
@@ -330,13 +331,13 @@ export class Session implements PeerService {
       this.peer().checkQuota(key, size);
       const target = await this.destinationOf(spec, request);
       this.peer().library.update(key, { path: target, partPath: `${target}.part`, mtimeMs: undefined });
-      await runtime.startDownload();
+      await runtime.download.start();
     } else if (state !== "hashing") {
       // Another place than before: the data stays where it is until it is whole.
       if (request.out) this.peer().library.update(key, { path: await this.destinationOf(spec, request) });
       if (!runtime.isDownloading) {
         this.peer().checkQuota(key, size);
-        await runtime.startDownload();
+        await runtime.download.start();
       }
     }
     return { key };
@@ -350,16 +351,16 @@ export class Session implements PeerService {
 
   async pause(key: string): Promise<void> {
     const runtime = this.runtime(key);
-    if (runtime.isDownloading) await runtime.pause();
+    if (runtime.isDownloading) await runtime.download.pause();
   }
 
   async resume(key: string): Promise<void> {
     const runtime = this.runtime(key);
-    await runtime.settled();
+    await runtime.download.settled();
     const { state, origin, partPath, id, size } = runtime.entry;
     if (partPath && (state === "paused" || state === "failed")) {
       this.peer().checkQuota(key, size);
-      return runtime.startDownload();
+      return runtime.download.start();
     }
     if (origin === "uploaded" && state === "failed" && !id) {
       runtime.setState(runtime.entry.optimise ? "optimising" : "hashing");
@@ -376,7 +377,7 @@ export class Session implements PeerService {
 
   /** Resolves when the download is whole, rejects with its error when it fails or is stopped. */
   async downloadResult(key: string): Promise<DownloadResult> {
-    return this.copies.get(key) ?? (await this.runtime(key).result());
+    return this.copies.get(key) ?? (await this.runtime(key).download.result());
   }
 
   async openStream(source: string, origin?: string): Promise<{ id: string; key: string; url: string }> {
