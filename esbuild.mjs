@@ -37,7 +37,7 @@ function option(name) {
 
 function testEntries() {
   const entries = {};
-  for (const dir of ["wire", "peer", "tracker", "rpc", "ui", "cli", "interop"]) {
+  for (const dir of ["wire", "peer", "tracker", "rpc", "ui", "cli", "interop", "bench"]) {
     for (const file of listFiles(join("test", dir))) {
       if (file.endsWith(".test.ts")) entries[file.slice("test/".length, -3).replaceAll("/", "_")] = file;
     }

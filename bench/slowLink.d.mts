@@ -1,0 +1,16 @@
+/** A TCP proxy that is as slow as a link between two hosts. */
+export interface LinkOptions {
+  /** Of 127.0.0.1. */
+  port: number;
+  roundTripMs: number;
+  /** Of each direction, for all connections together; default: no limit. */
+  bytesPerSecond?: number;
+}
+
+export interface SlowLink {
+  /** Of 127.0.0.1: what comes here reaches `LinkOptions.port` late. */
+  port: number;
+  close(): Promise<void>;
+}
+
+export function slowLink(options: LinkOptions): Promise<SlowLink>;
