@@ -21,9 +21,14 @@ const worker = new Worker(join(dist, "peerWorker.js"));
 const connection = createMessageConnection(new PortMessageReader(worker), new PortMessageWriter(worker));
 const call = (name, ...args) => connection.sendRequest(name, { args });
 const watchers = new Set();
-let videos = [];
-connection.onNotification("onDidChange", ({ args: [snapshot] }) => {
-  videos = snapshot.videos;
+const videos = new Map();
+connection.onNotification("onDidChange", ({ args: [{ full, delta }] }) => {
+  if (full) videos.clear();
+  const { changed, removed } = full
+    ? { changed: full.videos, removed: [] }
+    : { changed: [], removed: [], ...delta.videos };
+  for (const video of changed) videos.set(video.key, video);
+  for (const key of removed) videos.delete(key);
   for (const look of watchers) look();
 });
 connection.listen();
@@ -32,7 +37,7 @@ connection.listen();
 function untilVideo(key, state) {
   return new Promise((resolve, reject) => {
     const look = () => {
-      const video = videos.find((candidate) => candidate.key === key);
+      const video = videos.get(key);
       if (video?.error) reject(new Error(video.error.message));
       else if (video?.state === state) resolve(video);
       else return;

@@ -9,6 +9,7 @@ import { StreamletError, toErrorInfo } from "../wire/errors";
 import type { Handshake } from "../wire/handshake";
 import type { Grant } from "../wire/records";
 import type { Engine } from "./engine";
+import { ShownVideo } from "./libraryVideo";
 import { OpenVideo } from "./openVideo";
 import { Admission } from "./social/admission";
 import type { LibraryVideo, VideoState } from "./status";
@@ -92,38 +93,16 @@ export class VideoRuntime {
   }
 
   status(): LibraryVideo {
-    const e = this.entry;
     const { swarm } = this;
-    const downloading = this.isDownloading;
-    return {
-      key: e.key,
-      ...(e.id ? { id: e.id } : {}),
-      origin: e.origin,
-      title: e.title,
-      description: e.description,
-      fileName: e.fileName,
-      path: e.partPath ?? e.path,
-      size: e.size,
-      ...(e.duration === undefined ? {} : { duration: e.duration }),
-      ...(e.width === undefined ? {} : { width: e.width }),
-      ...(e.height === undefined ? {} : { height: e.height }),
-      ...(e.container === undefined ? {} : { container: e.container }),
-      ...(e.codecs === undefined ? {} : { codecs: e.codecs }),
-      hasThumbnail: e.thumbnail !== undefined,
-      audience: e.audience,
-      shared: e.shared && (e.state === "ready" || downloading),
-      state: e.state,
-      ...(e.error ? { error: e.error } : {}),
-      bytesDone: e.state === "ready" ? e.size : this.bytesDone,
+    return this.shown.of(this.entry, {
+      bytesDone: this.bytesDone,
       downRate: swarm?.down.rate() ?? 0,
       upRate: swarm?.up.rate() ?? 0,
-      peers: (downloading ? swarm?.sourceCount : swarm?.leecherCount) ?? 0,
-      addedAt: e.addedAt,
-      owner: e.owner,
-      ownerFingerprint: e.ownerFingerprint,
+      peers: (this.isDownloading ? swarm?.sourceCount : swarm?.leecherCount) ?? 0,
       publishedOn: this.publishedOn,
-    };
+    });
   }
+  private readonly shown = new ShownVideo();
 
   /** See `OpenVideo.pieces`. */
   pieces(): Promise<Pieces | undefined> {

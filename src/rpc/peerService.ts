@@ -16,6 +16,7 @@ import type {
   Thumbnail,
   VideoDetails,
 } from "../peer/status";
+import type { SnapshotMessage } from "./stateStream";
 
 /** What can be changed while a peer runs. 0 = no limit (rates, quota) or the default (counts). */
 export interface Limits {
@@ -195,7 +196,7 @@ export interface PeerService {
   deleteData(config: PeerConfig): Promise<void>;
 }
 
-/** Sent by the engine, coalesced: at most 4 a second, only while something changes. */
+/** Sent by the engine, coalesced: at most 4 a second, only while something changes. It hears `StateRequests`. */
 export interface PeerServiceEvents {
-  onDidChange(snapshot: Snapshot): void;
+  onDidChange(message: SnapshotMessage): void;
 }

@@ -190,7 +190,6 @@ export const PROFILE = PROFILE_FIELDS.extend({
 /** Calls that the owning window answers. */
 export const WINDOW_SCHEMAS: Schemas<WindowService> = {
   ...engine,
-  state: none,
   prepareIdentity: none,
   createProfile: z.tuple([PROFILE_FIELDS, key]),
   editProfile: z.tuple([profileId, PROFILE_FIELDS]),

@@ -6,9 +6,10 @@ import type { ManualConnection, Snapshot } from "../peer/status";
 import type { ErrorInfo } from "../wire/errors";
 import type { PeerService } from "./peerService";
 import type { ProfileSettings } from "./profileSettings";
+import type { HostStateMessage } from "./stateStream";
 
 /** Changes whenever an older window could misunderstand a newer one (the extension was updated while windows were open). */
-export const WINDOW_PROTOCOL_VERSION = 2;
+export const WINDOW_PROTOCOL_VERSION = 3;
 
 /** What is kept of a profile in `globalState`. Its private key is in SecretStorage, its library in its data folder. */
 export interface Profile {
@@ -55,7 +56,6 @@ export type EngineMethods = Omit<
 >;
 
 export interface WindowService extends EngineMethods {
-  state(): Promise<HostState>;
   /** A fresh key that waits in the owner until `createProfile` takes it; private keys do not cross windows. */
   prepareIdentity(): Promise<{ token: string; fingerprint: string }>;
   /** Saves the profile and makes it the active one, without starting it. Errors: name-taken, invalid-argument. */
@@ -75,6 +75,7 @@ export interface WindowService extends EngineMethods {
   changeSettings(id: string, settings: Partial<ProfileSettings>): Promise<void>;
 }
 
+/** Sent by the owner, from the greeting on. It hears `StateRequests`. */
 export interface WindowEvents {
-  onDidChange(state: HostState): void;
+  onDidChange(message: HostStateMessage): void;
 }

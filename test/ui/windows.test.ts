@@ -277,7 +277,7 @@ function windowTests(): void {
     it("say that a key is gone, and run again with a new one", async () => {
       const window = openWindow();
       const id = await createProfile(window);
-      const { fingerprint } = (await window.service.state()).profiles[0]!;
+      const { fingerprint } = (await window.until("profile", (state) => state.profiles.length === 1)).profiles[0]!;
       for (const name of readdirSync(join(folder, "secrets"))) writeFileSync(join(folder, "secrets", name), "");
       await assert.rejects(window.service.startProfile(id), { code: "identity-missing" });
       await window.service.renewIdentity(id);

@@ -7,8 +7,10 @@ import {
   PortMessageWriter,
 } from "vscode-jsonrpc/node";
 import type { Snapshot } from "../../peer/status";
-import { onEvent, proxy } from "../../rpc/connection";
+import { applyToSnapshot } from "../../rpc/applyDelta";
+import { onEvent, proxy, sendEvent } from "../../rpc/connection";
 import type { PeerService, PeerServiceEvents } from "../../rpc/peerService";
+import { StateReceiver, type StateRequests } from "../../rpc/stateStream";
 
 export interface EngineEvents {
   onDidChange(snapshot: Snapshot): void;
@@ -28,8 +30,13 @@ export class Engine {
     this.worker = new Worker(workerFile, { name: "streamlet-peer", stdout: true, stderr: true });
     this.connection = createMessageConnection(new PortMessageReader(this.worker), new PortMessageWriter(this.worker));
     this.service = proxy<PeerService>(this.connection);
-    onEvent<PeerServiceEvents, "onDidChange">(this.connection, "onDidChange", (snapshot) => {
-      if (!this.disposed) events.onDidChange(snapshot);
+    const snapshots = new StateReceiver(applyToSnapshot, () => {
+      // A thread that is gone tells so itself.
+      sendEvent<StateRequests, "resync">(this.connection, "resync", undefined).catch(() => undefined);
+    });
+    onEvent<PeerServiceEvents, "onDidChange">(this.connection, "onDidChange", (message) => {
+      const snapshot = snapshots.take(message);
+      if (snapshot && !this.disposed) events.onDidChange(snapshot);
     });
     this.connection.listen();
     for (const stream of [this.worker.stdout, this.worker.stderr]) {

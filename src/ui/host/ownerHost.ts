@@ -220,7 +220,6 @@ export class OwnerHost {
     ) as unknown as Pick<EngineMethods, (typeof FORWARDED)[number]>;
     return {
       ...forwarded,
-      state: async () => this.state,
       prepareIdentity: () => this.prepareIdentity(),
       createProfile: (fields, token) => this.exclusive(() => this.createProfile(fields, token)),
       editProfile: (id, fields) => this.exclusive(() => this.editProfile(id, fields)),

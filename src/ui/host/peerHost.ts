@@ -153,7 +153,7 @@ export class PeerHost {
     this.endTurn = () => link.close();
     if (this.closing.signal.aborted) link.close();
     try {
-      this.show(await link.service.state());
+      await link.known;
       this.launched = true;
       this.settle({ name: "follower" }, link.service);
       await link.closed;
@@ -182,7 +182,7 @@ export class PeerHost {
         return result;
       },
     };
-    const follower = new Follower(socket, service, () => {
+    const follower = new Follower(socket, service, host.state, () => {
       this.followers.delete(follower);
       for (const key of started) this.foreignDownloads.delete(key);
     });
