@@ -8,6 +8,7 @@ import { StreamletError } from "../wire/errors";
 import { haystackOf, matchesWords, queryWords } from "../wire/search";
 import type { Fingerprint } from "../wire/types";
 import { systemClock } from "./clock";
+import { Downloads } from "./downloads";
 import type { Engine } from "./engine";
 import { type Identity, loadIdentity } from "./identity";
 import { KnownSources } from "./knownSources";
@@ -79,6 +80,7 @@ export class RunningPeer implements Engine {
   private readonly grantIssuer: GrantIssuer;
   readonly friendLinks: FriendLinks;
   readonly uploads: Uploads;
+  readonly downloads = new Downloads(this);
   readonly manual: ManualPeers;
   /** Since the start. */
   readonly incoming = new IncomingLog((host) => LOOPBACK.test(host) || this.addresses().includes(host));
@@ -277,6 +279,19 @@ export class RunningPeer implements Engine {
     const runtime = new VideoRuntime(key, this);
     this.runtimes.set(key, runtime);
     return runtime;
+  }
+
+  /** Errors: unknown-video, not-running. */
+  runtime(key: string): VideoRuntime {
+    this.assertRunning();
+    const runtime = this.runtimes.get(key);
+    if (!runtime) throw new StreamletError("unknown-video", "This video is not in the library any more.");
+    return runtime;
+  }
+
+  /** For whoever has waited for something meanwhile. Errors: not-running. */
+  assertRunning(): void {
+    if (this.stopped) throw notRunning();
   }
 
   invalidateRecord(key: string): void {
@@ -585,4 +600,8 @@ export class RunningPeer implements Engine {
       ...(next < matching.length ? { cursor: String(next) } : {}),
     };
   }
+}
+
+export function notRunning(): StreamletError {
+  return new StreamletError("not-running", "No profile is running: start one first.");
 }

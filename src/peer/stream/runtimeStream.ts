@@ -42,18 +42,13 @@ export function streamedVideo(runtime: VideoRuntime): StreamedVideo {
 
 /** What the gateway serves of it. The entry may be removed while it plays: then reading ends with an error. */
 export function streamSource(peer: RunningPeer, key: string): StreamSource {
-  const runtime = (): VideoRuntime => {
-    const found = peer.runtimes.get(key);
-    if (!found) throw new StreamletError("unknown-video", "This video is not in the library any more.");
-    return found;
-  };
-  const { entry } = runtime();
+  const { entry } = peer.runtime(key);
   return {
     tag: entry.id ?? entry.v1 ?? key,
     fileName: entry.fileName,
     contentType: contentTypeOf(entry.fileName),
     async size(signal) {
-      const { stream } = await opened(runtime());
+      const { stream } = await opened(peer.runtime(key));
       for (;;) {
         const content = stream.video.content();
         if (content) return content.length;
@@ -64,7 +59,7 @@ export function streamSource(peer: RunningPeer, key: string): StreamSource {
       }
     },
     async open(position) {
-      return (await opened(runtime())).stream.open(position);
+      return (await opened(peer.runtime(key))).stream.open(position);
     },
   };
 }
