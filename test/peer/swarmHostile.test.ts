@@ -2,47 +2,30 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
-import type { TLSSocket } from "node:tls";
 import { fromHex } from "../../src/wire/bytes";
 import { BLOCK_BYTES } from "../../src/wire/constants";
-import { FrameDecoder } from "../../src/wire/decoder";
-import { encodeExtendedHandshake } from "../../src/wire/extensions";
 import { decodeHandshake, encodeHandshake } from "../../src/wire/handshake";
-import { formatLink, parseLink } from "../../src/wire/links";
+import { parseLink } from "../../src/wire/links";
 import { encodeMessage, type Message } from "../../src/wire/messages";
 import { randomFile, sha256OfFile } from "../helpers/randomFile";
-import { linkVia, portOf, shareFile, startPeer, stopSessions, type TestPeer, videoWhere } from "../helpers/sessions";
 import {
-  type Accepted,
-  closed,
-  makeIdentity,
-  startListener,
-  startRelay,
-  stopListener,
-  stranger,
-  until,
-} from "../helpers/sockets";
+  messagesOf,
+  receiveExactly,
+  type Script,
+  type ScriptedPeer,
+  seed,
+  startScripted,
+} from "../helpers/scriptedPeer";
+import { linkVia, portOf, shareFile, startPeer, stopSessions, type TestPeer, videoWhere } from "../helpers/sessions";
+import { closed, startRelay, stranger, until } from "../helpers/sockets";
 import { tempDir } from "../helpers/tempDir";
 
 const MIB = 1024 * 1024;
 const SIZE = 4 * MIB;
 const PIECES = 16;
 const PIECE_BYTES = 256 * 1024;
-
-/** What a scripted seeder does once the handshakes are exchanged; `send` writes a message. */
-type Script = (socket: TLSSocket, send: (message: Message) => void, requests: AsyncIterable<Message>) => void;
-
-const seed = (send: (message: Message) => void) => {
-  send({
-    type: "extended",
-    id: 0,
-    payload: encodeExtendedHandshake({ m: { ut_metadata: 1 }, st_request: MIB, metadata_size: 500 }),
-  });
-  send({ type: "haveAll" });
-  send({ type: "unchoke" });
-};
 
 const violations: Record<string, Script> = {
   "sends garbage": (socket) => socket.write(randomBytes(100_000).fill(0xfe, 0, 4)),
@@ -133,7 +116,7 @@ describe("a peer that misbehaves", function () {
   let alice: TestPeer;
   let file: string;
   let link: string;
-  let fake: Accepted | undefined;
+  let fake: ScriptedPeer | undefined;
 
   before(async () => {
     file = await randomFile(join(tempDir(), "clip.mp4"), SIZE, 21);
@@ -144,38 +127,14 @@ describe("a peer that misbehaves", function () {
   });
   afterEach(async () => {
     await stopSessions();
-    if (fake) await stopListener(fake);
+    await fake?.stop();
     fake = undefined;
   });
 
   /** A scripted owner of the same video, and the link that leads to it. */
-  async function startFake(script: Script): Promise<{ link: string; sockets: TLSSocket[] }> {
-    const identity = await makeIdentity();
-    const sockets: TLSSocket[] = [];
-    const { id, ...rest } = parseLink(link);
-    fake = await startListener(identity, {
-      onWire: (socket) => {
-        sockets.push(socket);
-        socket.on("error", () => undefined);
-        void (async () => {
-          const theirs = decodeHandshake(await receiveExactly(socket, 68));
-          const { infoHash20 } = theirs;
-          socket.write(
-            encodeHandshake({
-              infoHash20,
-              peerId20: randomBytes(20),
-              reserved: { extended: true, fast: true, v2: true },
-            }),
-          );
-          const send = (message: Message) => socket.destroyed || socket.write(encodeMessage(message));
-          script(socket, send, messagesOf(socket));
-        })().catch(() => undefined);
-      },
-    });
-    return {
-      link: formatLink({ ...rest, id, owner: identity.fingerprint, hosts: [`127.0.0.1:${fake.port}`] }),
-      sockets,
-    };
+  async function startFake(script: Script): Promise<ScriptedPeer> {
+    fake = await startScripted(parseLink(link), script);
+    return fake;
   }
 
   async function honestFinish(bob: TestPeer, key: string): Promise<void> {
@@ -363,50 +322,3 @@ describe("a peer that misbehaves", function () {
     assert.ok(linkVia(link));
   });
 });
-
-/** The first `count` bytes; what follows stays unread. */
-function receiveExactly(socket: Socket, count: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const look = () => {
-      const bytes = socket.read(count) as Buffer | null;
-      if (!bytes) return;
-      socket.off("readable", look);
-      resolve(bytes);
-    };
-    socket.on("readable", look);
-    socket.once("close", () => reject(new Error("closed too early")));
-    look();
-  });
-}
-
-/** Decoded messages of a socket, until it closes. */
-function messagesOf(socket: Socket): AsyncGenerator<Message> {
-  const queue: Message[] = [];
-  let wake: (() => void) | undefined;
-  let ended = false;
-  const decoder = new FrameDecoder({
-    onMessage: (message) => {
-      queue.push(message);
-      wake?.();
-    },
-    onError: () => socket.destroy(),
-  });
-  socket.on("data", (chunk: Buffer) => decoder.push(Buffer.from(chunk)));
-  socket.on("close", () => {
-    ended = true;
-    wake?.();
-  });
-  // Reading begins at once: a socket that nobody reads never notices that it was closed.
-  return (async function* () {
-    while (true) {
-      const next = queue.shift();
-      if (next) yield next;
-      else if (ended) return;
-      else {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-    }
-  })();
-}

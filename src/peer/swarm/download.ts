@@ -9,6 +9,7 @@ import { BLOCK_BYTES, V1_HASH_BYTES } from "../../wire/constants";
 import { StreamletError } from "../../wire/errors";
 import type { Clock } from "../clock";
 import type { RateLimiter } from "../net/rateLimiter";
+import type { PoolShare } from "../storage/bufferPool";
 import type { HashTree } from "../storage/hashTree";
 import type { Verdict, Verifier } from "../storage/verifier";
 import type { PieceProof } from "../storage/verifyProtocol";
@@ -45,6 +46,7 @@ export class Download {
   private readonly unwanted = new WeakMap<PeerConnection, number>();
   private readonly hashes: HashPicker | undefined;
   private readonly requests: Requester;
+  private readonly memory: PoolShare;
   private stopped = false;
 
   constructor(
@@ -57,7 +59,11 @@ export class Download {
     private readonly host: DownloadHost,
   ) {
     this.availability = new Availability(content.pieceCount);
-    this.requests = new Requester(content, have, this.active, this.availability, verifier.pool, random, {
+    this.memory = verifier.pool.join({
+      giveWay: () => this.requests.giveUpOne(),
+      onRoom: () => this.requests.fillAll(),
+    });
+    this.requests = new Requester(content, have, this.active, this.availability, this.memory, random, {
       clock: host.clock,
       downloadLimiter: host.downloadLimiter,
       connections: () => host.connections(),
@@ -105,9 +111,10 @@ export class Download {
     this.requests.stop();
     for (const active of this.active.values()) {
       active.silenceAll();
-      if (!active.verifying) this.verifier.pool.release(active.slot);
+      if (!active.verifying) this.memory.release(active.slot);
     }
     this.active.clear();
+    this.memory.leave();
   }
 
   // --- what connections say -------------------------------------------------------------------------------------------
@@ -184,6 +191,7 @@ export class Download {
 
   /** Once a second or so: who stalls, or does not send hashes, is asked no more. */
   tick(): void {
+    this.memory.forgetWish();
     this.requests.dropStalled();
     this.hashes?.tick();
     for (const piece of this.requests.critical) {
@@ -229,7 +237,7 @@ export class Download {
   }
 
   private onVerdict(active: ActivePiece, verdict: Verdict): void {
-    if (this.stopped) return this.verifier.pool.release(active.slot);
+    if (this.stopped) return this.memory.release(active.slot);
     if (!verdict.good) return this.onBadPiece(active, verdict.bad);
     this.requests.drop(active);
     this.host.onPiece(active.index, verdict.leaves);

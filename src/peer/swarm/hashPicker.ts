@@ -35,6 +35,8 @@ export class HashPicker {
   /** By chunk: who was asked, and when. */
   private readonly layerAsks = new Map<number, Map<PeerConnection, number>>();
   private readonly layerRefusedBy = new Map<number, Set<PeerConnection>>();
+  /** Have let somebody wait for hashes: others are asked before them. */
+  private readonly slow = new WeakSet<PeerConnection>();
   private ticks = 0;
   private readonly baseLayer: number;
   private readonly layerWidth: number;
@@ -132,10 +134,18 @@ export class HashPicker {
     }
     const due = this.host.clock.now() - HASH_TIMEOUT_MS;
     for (const [chunk, asked] of this.layerAsks) {
-      for (const [connection, at] of asked) if (at < due) this.layerFailed(chunk, connection);
+      for (const [connection, at] of asked) {
+        if (at >= due) continue;
+        this.slow.add(connection);
+        this.layerFailed(chunk, connection);
+      }
     }
     for (const active of this.host.activePieces()) {
-      for (const [connection, at] of active.leavesAskedOf) if (at < due) this.leavesFailed(active, connection);
+      for (const [connection, at] of active.leavesAskedOf) {
+        if (at >= due) continue;
+        this.slow.add(connection);
+        this.leavesFailed(active, connection);
+      }
       this.ask(active);
     }
   }
@@ -204,6 +214,7 @@ export class HashPicker {
       return this.ask(active);
     }
     active.leaves = hashes.subarray(0, active.blockCount * HASH_BYTES);
+    this.slow.delete(from);
     this.host.onHashesSettled(active);
   }
 
@@ -231,9 +242,14 @@ export class HashPicker {
     piece: number,
     preferred?: PeerConnection,
   ): PeerConnection | undefined {
-    if (preferred && this.fits(preferred, refusedBy, piece)) return preferred;
-    for (const connection of this.host.connections()) if (this.fits(connection, refusedBy, piece)) return connection;
-    return undefined;
+    if (preferred && !this.slow.has(preferred) && this.fits(preferred, refusedBy, piece)) return preferred;
+    let slow: PeerConnection | undefined;
+    for (const connection of this.host.connections()) {
+      if (!this.fits(connection, refusedBy, piece)) continue;
+      if (!this.slow.has(connection)) return connection;
+      slow ??= connection;
+    }
+    return slow;
   }
 
   private fits(connection: PeerConnection, refusedBy: ReadonlySet<PeerConnection>, piece: number): boolean {

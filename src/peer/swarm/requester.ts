@@ -6,7 +6,7 @@ import type { Bitfield } from "../../wire/bitfield";
 import { BLOCK_BYTES, MAX_QUEUED_REQUESTS } from "../../wire/constants";
 import type { Clock } from "../clock";
 import type { RateLimiter } from "../net/rateLimiter";
-import type { BufferPool } from "../storage/bufferPool";
+import type { PoolShare } from "../storage/bufferPool";
 import type { Windows } from "../stream/windows";
 import { ActivePiece, REQUESTED } from "./activePiece";
 import type { Availability } from "./availability";
@@ -45,7 +45,7 @@ export class Requester {
     /** Shared with the download: a piece that is here has its memory. */
     private readonly active: Map<number, ActivePiece>,
     private readonly availability: Availability,
-    private readonly pool: BufferPool,
+    private readonly memory: PoolShare,
     random: () => number,
     private readonly host: RequesterHost,
   ) {
@@ -214,7 +214,7 @@ export class Requester {
   /** Takes a piece into memory; with `urgent` at the cost of one that can wait. */
   private start(piece: number, connection: PeerConnection, urgent: boolean): ActivePiece | undefined {
     const size = Math.min(this.content.pieceLength, slotSize(this.content));
-    const slot = this.pool.acquire(size) ?? (urgent && this.giveUpOne() ? this.pool.acquire(size) : undefined);
+    const slot = this.memory.acquire(size) ?? (urgent && this.giveUpOne() ? this.memory.acquire(size) : undefined);
     if (!slot) return undefined;
     const active = new ActivePiece(piece, this.content.pieceSize(piece), slot);
     active.lead = connection;
@@ -224,7 +224,7 @@ export class Requester {
   }
 
   /** Frees the memory of the piece of which least is here, if nobody waits for it. */
-  private giveUpOne(): boolean {
+  giveUpOne(): boolean {
     let least: ActivePiece | undefined;
     for (const active of this.active.values()) {
       if (active.verifying || this.isCritical(active.index)) continue;
@@ -289,7 +289,7 @@ export class Requester {
   /** Ends a piece: its memory goes to the next one. */
   drop(active: ActivePiece): void {
     if (this.active.get(active.index) === active) this.active.delete(active.index);
-    this.pool.release(active.slot);
+    this.memory.release(active.slot);
   }
 }
 
