@@ -23,7 +23,7 @@ function freeBox() {
  * @param {{seconds: number, bitrate: string, index: "front" | "end"}} options `bitrate` is kept to, whatever the picture needs; `index`
  *   is where moov stands
  */
-export async function makeClip(dir, titles, { seconds, bitrate, index }) {
+export async function makeClips(dir, titles, { seconds, bitrate, index }) {
   const folder = join(dir, "clips");
   mkdirSync(folder, { recursive: true });
   const first = join(folder, `${titles[0]}.mp4`);

@@ -17,7 +17,7 @@ import { Bench } from "./harness.mjs";
 import { printTable } from "./table.mjs";
 
 /** In the order in which they run. */
-const ROWS = ["tls", "plain", "four", "import", "firstBlock", "firstFrame"];
+const ROWS = ["tls", "plain", "four", "import", "firstBlock", "firstFrame", "slowFrame"];
 
 const { values: flags } = parseArgs({
   options: {

@@ -1,7 +1,10 @@
 /** A TCP proxy that is as slow as a link between two hosts. */
 export interface LinkOptions {
-  /** Of 127.0.0.1. */
+  /** Default 127.0.0.1. */
+  host?: string;
   port: number;
+  /** Of 127.0.0.1; default: any free one. */
+  listenPort?: number;
   roundTripMs: number;
   /** Of each direction, for all connections together; default: no limit. */
   bytesPerSecond?: number;

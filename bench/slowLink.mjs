@@ -107,12 +107,13 @@ class Direction {
 }
 
 /**
- * Listens on a free port of 127.0.0.1 and passes every connection on to `port` there.
+ * Listens on 127.0.0.1, on `listenPort` or any free one, and passes every connection on to `port` of `host`.
  *
- * @param {{port: number, roundTripMs: number, bytesPerSecond?: number}} options the rate is that of each direction
+ * @param {import("./slowLink.mjs").LinkOptions} options
  * @returns {Promise<{port: number, close(): Promise<void>}>}
  */
-export async function slowLink({ port, roundTripMs, bytesPerSecond = Number.POSITIVE_INFINITY }) {
+export async function slowLink(options) {
+  const { host = "127.0.0.1", port, listenPort = 0, roundTripMs, bytesPerSecond = Number.POSITIVE_INFINITY } = options;
   const [there, back] = [new Wire(bytesPerSecond), new Wire(bytesPerSecond)];
   const sockets = new Set();
 
@@ -142,7 +143,7 @@ export async function slowLink({ port, roundTripMs, bytesPerSecond = Number.POSI
 
   const server = createServer({ noDelay: true, allowHalfOpen: true }, (near) => {
     const opensAt = performance.now() + roundTripMs;
-    const far = connect({ host: "127.0.0.1", port, noDelay: true, allowHalfOpen: true });
+    const far = connect({ host, port, noDelay: true, allowHalfOpen: true });
     for (const socket of [near, far]) {
       sockets.add(socket);
       socket.on("error", () => socket.destroy());
@@ -151,7 +152,7 @@ export async function slowLink({ port, roundTripMs, bytesPerSecond = Number.POSI
     pipe(there, near, far, opensAt);
     pipe(back, far, near, opensAt);
   });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise((resolve) => server.listen(listenPort, "127.0.0.1", resolve));
   return {
     port: server.address().port,
     async close() {

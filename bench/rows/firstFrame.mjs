@@ -1,6 +1,6 @@
 /** From the click on Play, in the real VS Code, to the first frame on the screen: videos never seen before, from the loopback. */
 
-import { makeClip } from "../clips.mjs";
+import { makeClips } from "../clips.mjs";
 import { Editor, editorMissing } from "../sides/editor.mjs";
 import { Streamlet } from "../sides/streamlet.mjs";
 import { median } from "../statistics.mjs";
@@ -18,7 +18,7 @@ export async function run(bench) {
   if (why) return bench.skip("VS Code", why);
   const clicks = (bench.quick ? 1 : CLICKS) + WARM_UP;
   const titles = Array.from({ length: clicks }, (_, index) => `clip-${String(index).padStart(2, "0")}`);
-  const clips = await makeClip(bench.dir, titles, { seconds: 10, bitrate: "2M", index: "front" });
+  const clips = await makeClips(bench.dir, titles, { seconds: 10, bitrate: "2M", index: "front" });
   const streamlet = new Streamlet(bench);
   const tracker = await streamlet.tracker();
   const alice = streamlet.start("alice", ["share", ...clips], { trackers: [tracker.address] });

@@ -68,20 +68,15 @@ async function packaged(bench) {
  * A webview writes its document anew and loses listeners by that: what is patched into prototypes stays.
  */
 function watchFrames() {
-  const seen = { clicks: [], loads: [], metadata: [], frames: [], waits: [] };
+  const seen = { clicks: [], loads: [], metadata: [], frames: [] };
   globalThis.streamletBench = seen;
   const note = (list) => list.push(performance.timeOrigin + performance.now());
   document.addEventListener("click", () => note(seen.clicks), true);
   const { load } = HTMLMediaElement.prototype;
   HTMLMediaElement.prototype.load = function () {
     note(seen.loads);
-    const onFrame = () => {
-      note(seen.frames);
-      if (seen.everyFrame) this.requestVideoFrameCallback(onFrame);
-    };
-    this.requestVideoFrameCallback?.(onFrame);
+    this.requestVideoFrameCallback?.(() => note(seen.frames));
     this.addEventListener("loadedmetadata", () => note(seen.metadata));
-    this.addEventListener("waiting", () => note(seen.waits));
     return load.call(this);
   };
 }
@@ -137,6 +132,30 @@ export class Editor {
     const [clicked] = await window.page.evaluate(() => globalThis.streamletBench.clicks);
     const after = (list) => list[0] - clicked;
     return { page, frame: after(seen.frames), load: after(seen.loads), metadata: after(seen.metadata) };
+  }
+
+  /** Milliseconds until a frame of the new position is on the screen. */
+  seek(page, seconds) {
+    return page.locator("video").evaluate((video, position) => {
+      const begun = performance.now();
+      video.currentTime = position;
+      return new Promise((resolve) => {
+        const look = (_now, { mediaTime }) => {
+          if (mediaTime >= position - 0.1) resolve(performance.now() - begun);
+          else video.requestVideoFrameCallback(look);
+        };
+        video.requestVideoFrameCallback(look);
+      });
+    }, seconds);
+  }
+
+  /** Lets it play so long, and tells for how many of these milliseconds nothing moved. */
+  watch(page, milliseconds) {
+    return page.locator("video").evaluate(async (video, time) => {
+      const from = video.currentTime;
+      await new Promise((resolve) => setTimeout(resolve, time));
+      return Math.max(0, time - 1000 * (video.currentTime - from));
+    }, milliseconds);
   }
 
   async closePlayer() {

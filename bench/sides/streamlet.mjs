@@ -25,9 +25,9 @@ export class Streamlet {
   }
 
   /** Starts a command; its data folder is named `name` and stays, so that what it has hashed once is found again. */
-  start(name, args, { trackers = [] } = {}) {
+  start(name, args, { trackers = [], host = "127.0.0.1", port = 0 } = {}) {
     const network = trackers.length > 0 ? trackers.flatMap((address) => ["--tracker", address]) : ["--no-tracker"];
-    const common = ["--json", ...network, "--host", "127.0.0.1", "--port", "0", "--peer-id", name];
+    const common = ["--json", ...network, "--host", host, "--port", String(port), "--peer-id", name];
     const program = [...this.#node(name), join(this.dist, "streamlet.js")];
     return new JsonChild(process.execPath, [...program, ...args, ...common, "--data", this.dataOf(name)]);
   }
