@@ -72,7 +72,7 @@ export class RunningPeer implements Engine {
   readonly controls = new Map<Fingerprint, ControlConnection>();
   readonly trackers: TrackerClient[] = [];
   readonly catalog: Catalog;
-  readonly gateway = new Gateway();
+  readonly gateway = new Gateway(() => this.uploads.ffmpeg);
   readonly knownSources: KnownSources;
   readonly circle: Circle;
   readonly grants: HeldGrants;

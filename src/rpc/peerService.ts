@@ -147,7 +147,7 @@ export interface PeerService {
   canConvert(): Promise<boolean>;
   /**
    * Whoever watches has agreed that ffmpeg reads this video, which may be somebody else's: from now on its address also answers
-   * `?convert=1&from=<seconds>` as docs/protocol.md says. Errors: invalid-argument (no such stream), ffmpeg-missing.
+   * `?convert=1&from=<seconds>` as docs/protocol.md says. Errors: invalid-argument (no such stream).
    */
   allowConversion(streamId: string): Promise<void>;
   /** Where somebody stopped watching it, if anybody did. */

@@ -1,11 +1,11 @@
 /** The person's own ffmpeg: found once, run without a shell, bounded in time and output, ended with all that it started. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
-import { constants as osConstants, setPriority } from "node:os";
 import { delimiter, isAbsolute, join } from "node:path";
 import { StreamletError } from "../../wire/errors";
 import type { MediaTools } from "../status";
+import { killGroup, OWN_GROUP, yieldToOthers } from "./processes";
 
 /** What it says of itself comes in milliseconds; from a cold disk or through a virus scanner in seconds. */
 const VERSION_TIMEOUT_MS = 10_000;
@@ -39,6 +39,7 @@ export interface RunResult {
 
 export class Ffmpeg {
   private found: Promise<MediaTools> | undefined;
+  private listed: Promise<ReadonlySet<string>> | undefined;
 
   /** @param configured absolute path; the first one on the PATH when absent */
   constructor(
@@ -70,6 +71,17 @@ export class Ffmpeg {
     const { ffmpeg } = await this.tools();
     if (!ffmpeg) throw new StreamletError("ffmpeg-missing", "ffmpeg was not found: install it, or name its path.");
     return runProgram(ffmpeg, ["-hide_banner", "-nostdin", ...args], options);
+  }
+
+  /** Names of the encoders that it was built with. Errors: ffmpeg-missing, ffmpeg-failed. */
+  encoders(): Promise<ReadonlySet<string>> {
+    this.listed ??= this.run(["-encoders"], { timeoutMs: VERSION_TIMEOUT_MS }).then(({ output }) => {
+      return new Set([...output.toString().matchAll(/^ [A-Z.]{6} (\S+)/gm)].map(([, name]) => name as string));
+    });
+    this.listed.catch(() => {
+      this.listed = undefined;
+    });
+    return this.listed;
   }
 
   private async find(): Promise<MediaTools> {
@@ -116,9 +128,7 @@ const DEFAULT_OUTPUT_BYTES = 1024 * 1024;
 function runProgram(path: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
   const { timeoutMs, stallMs, maxOutputBytes = DEFAULT_OUTPUT_BYTES, signal, onOutput } = options;
   return new Promise((resolve, reject) => {
-    // A group of its own (not on Windows): what it starts ends with it.
-    const ownGroup = process.platform !== "win32";
-    const child = spawn(path, args, { stdio: ["ignore", "pipe", "pipe"], windowsHide: true, detached: ownGroup });
+    const child = spawn(path, args, { stdio: ["ignore", "pipe", "pipe"], windowsHide: true, detached: OWN_GROUP });
     yieldToOthers(child);
     const chunks: Buffer[] = [];
     let bytes = 0;
@@ -127,7 +137,7 @@ function runProgram(path: string, args: readonly string[], options: RunOptions):
     let failure: StreamletError | undefined;
     const end = (error: StreamletError) => {
       failure ??= error;
-      kill(child, ownGroup);
+      killGroup(child);
     };
     const tooSlow = () => end(failed("It did not come to an end in time."));
     const timer = timeoutMs === undefined ? undefined : setTimeout(tooSlow, timeoutMs);
@@ -156,7 +166,7 @@ function runProgram(path: string, args: readonly string[], options: RunOptions):
     });
     child.once("exit", (code, name) => {
       ended = { code, name };
-      kill(child, ownGroup); // what it may have started and left
+      killGroup(child); // what it may have started and left
       grace = setTimeout(() => {
         child.stdout.destroy();
         child.stderr.destroy();
@@ -172,28 +182,8 @@ function runProgram(path: string, args: readonly string[], options: RunOptions):
   });
 }
 
-/** Whoever works on this computer, and every download, goes before it. */
-function yieldToOthers({ pid }: ChildProcess): void {
-  if (pid === undefined) return;
-  try {
-    setPriority(pid, osConstants.priority.PRIORITY_BELOW_NORMAL);
-  } catch {
-    // It has ended already, or the system does not allow it: then it is only less polite.
-  }
-}
-
-/** Not asked politely first: all that it leaves is a half-written file, which is removed anyway. */
-function kill(child: ChildProcess, ownGroup: boolean): void {
-  if (child.pid === undefined) return;
-  try {
-    if (ownGroup) process.kill(-child.pid, "SIGKILL");
-    else child.kill("SIGKILL");
-  } catch {
-    // It has ended by itself.
-  }
-}
-
-function lastWords(complaints: string): string {
+/** Why it ended, as far as it said so. */
+export function lastWords(complaints: string): string {
   const lines = complaints.split(/[\r\n]+/).filter((line) => line.trim() !== "");
   return (lines.at(-1) ?? "it did not say why").trim().slice(-MAX_REASON_CHARS);
 }

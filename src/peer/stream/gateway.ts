@@ -6,9 +6,11 @@
 import { randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { StreamletError, toErrorInfo } from "../../wire/errors";
+import { MAX_DURATION_SECONDS } from "../../wire/constants";
+import { type ErrorCode, StreamletError, toErrorInfo } from "../../wire/errors";
+import type { Ffmpeg } from "../media/ffmpeg";
 import { type ByteRange, parseRange } from "./byteRange";
-import type { PieceReader } from "./videoStream";
+import { Converter } from "./converter";
 
 const LOOPBACK = "127.0.0.1";
 const TOKEN_BYTES = 16;
@@ -19,6 +21,20 @@ const MAX_STREAMS = 256;
 const HEADERS_TIMEOUT_MS = 10_000;
 /** One chunk of an answer: what may be read in vain when a player aborts. */
 const CHUNK_BYTES = 256 * 1024;
+/** What a page may know of an answer. */
+const EXPOSED_HEADERS = [
+  ...["Content-Range", "Content-Length", "Accept-Ranges"],
+  ...["X-Streamlet-Codecs", "X-Streamlet-Duration", "X-Streamlet-Error"],
+].join(", ");
+/** Everything else is a video that cannot be read. */
+const STATUS_OF: Partial<Record<ErrorCode, number>> = { "access-denied": 403, "ffmpeg-missing": 501, "too-many": 503 };
+
+/** What is to be read of a video, from one place on. */
+export interface Reading {
+  /** At least one byte and at most `maxBytes`; empty at the end. */
+  read(maxBytes: number): Promise<Buffer>;
+  close(): void;
+}
 
 export interface StreamSource {
   /** Names this very content: a changed file has another one. Letters, digits, `-`. */
@@ -28,7 +44,7 @@ export interface StreamSource {
   readonly contentType: string;
   /** Bytes; resolves as soon as it is known. Errors: what keeps the video from being read. */
   size(signal: AbortSignal): Promise<number>;
-  open(position: number): Promise<PieceReader>;
+  open(position: number): Promise<Reading>;
 }
 
 export interface StreamAddress {
@@ -49,6 +65,11 @@ export class Gateway {
   private readonly streams = new Map<string, Stream>();
   private server: Promise<Server> | undefined;
   private requests = 0;
+  private readonly converter: Converter;
+
+  constructor(ffmpeg: () => Ffmpeg) {
+    this.converter = new Converter(ffmpeg, this);
+  }
 
   /** @param origin of the page that plays it, for CORS; none for other players */
   async open(source: StreamSource, origin?: string): Promise<StreamAddress> {
@@ -105,7 +126,7 @@ export class Gateway {
     const { origin } = stream;
     if (origin !== undefined && request.headers.origin === origin) {
       response.setHeader("Access-Control-Allow-Origin", origin);
-      response.setHeader("Access-Control-Expose-Headers", "Content-Range, Content-Length, Accept-Ranges");
+      response.setHeader("Access-Control-Expose-Headers", EXPOSED_HEADERS);
       response.setHeader("Vary", "Origin");
     }
     if (request.method === "OPTIONS") {
@@ -119,14 +140,42 @@ export class Gateway {
     stream.requests.add(abort);
     this.requests++;
     try {
-      await answer(request, response, stream.source, abort.signal);
+      const conversion = conversionOf(request.url);
+      if (conversion === undefined) await answer(request, response, stream.source, abort.signal);
+      else await this.answerConverted(request, response, stream, conversion.from, abort.signal);
     } catch (error) {
       if (response.headersSent || response.destroyed) response.destroy();
-      else end(response, 502, { "X-Streamlet-Error": toErrorInfo(error).code });
+      else refuse(response, toErrorInfo(error).code);
     } finally {
       this.requests--;
       stream.requests.delete(abort);
     }
+  }
+
+  private async answerConverted(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { source, convertible }: Stream,
+    from: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (request.method !== "GET") return end(response, 405, { Allow: "GET" });
+    if (!convertible) return refuse(response, "access-denied");
+    if (!(from >= 0 && from <= MAX_DURATION_SECONDS)) return refuse(response, "invalid-argument", 400);
+    const begin = (codecs: string, duration: number | undefined) => {
+      response.writeHead(200, {
+        "Cache-Control": "no-store",
+        "Content-Type": "video/mp4",
+        "X-Content-Type-Options": "nosniff",
+        "X-Streamlet-Codecs": codecs,
+        ...(duration === undefined ? {} : { "X-Streamlet-Duration": String(duration) }),
+      });
+    };
+    const write = async (bytes: Buffer) => {
+      if (!response.write(bytes)) await drained(response, signal);
+    };
+    await this.converter.convert(source, from, { begin, write }, signal);
+    response.end();
   }
 }
 
@@ -169,7 +218,7 @@ async function answer(
   }
 }
 
-async function pump(reader: PieceReader, response: ServerResponse, length: number, signal: AbortSignal): Promise<void> {
+async function pump(reader: Reading, response: ServerResponse, length: number, signal: AbortSignal): Promise<void> {
   for (let left = length; left > 0 && !signal.aborted; ) {
     const bytes = await reader.read(Math.min(left, CHUNK_BYTES));
     if (bytes.length === 0) break;
@@ -194,6 +243,18 @@ function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
 function end(response: ServerResponse, status: number, headers: Record<string, string | number> = {}): void {
   response.writeHead(status, { "Cache-Control": "no-store", ...headers, "Content-Length": 0 });
   response.end();
+}
+
+/** The code says what is the matter, the status how others take it. @param status where the code alone does not say it */
+function refuse(response: ServerResponse, code: ErrorCode, status = STATUS_OF[code] ?? 502): void {
+  end(response, status, { "X-Streamlet-Error": code, ...(status === 503 ? { "Retry-After": "1" } : {}) });
+}
+
+/** Undefined where the video is wanted as it is. */
+function conversionOf(url: string | undefined): { from: number } | undefined {
+  const { searchParams } = new URL(url ?? "/", `http://${LOOPBACK}`);
+  if (searchParams.get("convert") !== "1") return undefined;
+  return { from: Number(searchParams.get("from") ?? "0") };
 }
 
 function tokenOf(url: string | undefined): string {
