@@ -17,7 +17,7 @@ import { Bench } from "./harness.mjs";
 import { printTable } from "./table.mjs";
 
 /** In the order in which they run. */
-const ROWS = ["tls", "plain", "four", "import", "firstBlock", "firstFrame", "slowFrame"];
+const ROWS = ["tls", "plain", "four", "import", "memory", "host-delay", "first-block", "first-frame", "slow-frame"];
 
 const { values: flags } = parseArgs({
   options: {
@@ -45,6 +45,11 @@ function chosenRows() {
   return ROWS.filter((name) => wanted.includes(name));
 }
 
+/** `first-frame` is in rows/firstFrame.mjs. */
+function fileOf(row) {
+  return row.replace(/-(.)/g, (_dash, letter) => letter.toUpperCase());
+}
+
 async function main() {
   if (flags.list) return console.log(ROWS.join("\n"));
   const names = chosenRows();
@@ -69,7 +74,7 @@ async function main() {
 
   const failed = [];
   for (const name of names) {
-    const row = await import(`./rows/${name}.mjs`);
+    const row = await import(`./rows/${fileOf(name)}.mjs`);
     console.log(`\n${name}: ${row.title}`);
     bench.begin(name);
     try {

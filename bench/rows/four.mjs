@@ -52,7 +52,8 @@ export async function run(bench) {
     one.map((run) => run.busy),
     "%",
   );
-  bench.atMost("main thread busier with four, points of a hundred", busy(four) - busy(one), MAX_MORE_BUSY_PERCENT, "%");
-  const delays = [...one, ...four].map((run) => run.p99);
-  bench.atMost("main thread's delay meanwhile, p99", Math.max(...delays), MAX_DELAY_MS, "ms", delays);
+  const more = busy(four) - busy(one);
+  bench.atMost("main thread busier with four, points of a hundred", [more], MAX_MORE_BUSY_PERCENT, "%");
+  const worst = Math.max(...[...one, ...four].map((run) => run.p99));
+  bench.atMost("main thread's delay meanwhile, p99 of the worst run", [worst], MAX_DELAY_MS, "ms");
 }

@@ -149,9 +149,12 @@ export class Editor {
     }, seconds);
   }
 
-  /** Lets it play so long, and tells for how many of these milliseconds nothing moved. */
+  /** Once it moves, lets it play so long, and tells for how many of these milliseconds nothing moved. */
   watch(page, milliseconds) {
     return page.locator("video").evaluate(async (video, time) => {
+      const nextFrame = () => new Promise((resolve) => video.requestVideoFrameCallback(resolve));
+      await nextFrame();
+      await nextFrame();
       const from = video.currentTime;
       await new Promise((resolve) => setTimeout(resolve, time));
       return Math.max(0, time - 1000 * (video.currentTime - from));
