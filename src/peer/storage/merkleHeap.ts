@@ -1,5 +1,5 @@
 import { HASH_BYTES } from "../../wire/constants";
-import { hashBlock } from "../../wire/merkle";
+import { sha256Into } from "../../wire/merkle";
 
 /**
  * A complete binary hash tree in one array, some of whose nodes may be unknown: root at 1, children of `i` at `2i` and `2i + 1`.
@@ -37,7 +37,7 @@ export class MerkleHeap {
       for (let i = from; i <= to; i++) {
         if (this.#known[2 * i] === 0 || this.#known[2 * i + 1] === 0) continue;
         const children = this.#nodes.subarray(2 * i * HASH_BYTES, (2 * i + 2) * HASH_BYTES);
-        this.#nodes.set(hashBlock(children), i * HASH_BYTES);
+        sha256Into(children, this.#nodes, i * HASH_BYTES);
         this.#known[i] = 1;
       }
     }
