@@ -1,14 +1,16 @@
 /**
- * Who is connected in one swarm. It decides which of two connections to one peer stays, who is let go (silent, or of no use to
- * either side for a minute) and who is of least use; it carries out what the choker decides.
+ * Who is connected in one swarm. It decides which of two connections to one peer stays, who is let go (silent, not
+ * reading, or of no use to either side for a minute) and who is of least use; it carries out what the choker decides.
  */
 import { StreamletError } from "../../wire/errors";
 import type { Fingerprint } from "../../wire/types";
 import type { Clock } from "../clock";
+import { addressGroup } from "../net/addresses";
 import type { ChokeCandidate } from "./choker";
 import type { RemotePeer } from "./connectionHost";
 import type { PeerConnection } from "./peerConnection";
 import type { KnownPeer } from "./peerList";
+import { givesWay } from "./places";
 
 /** BEP 3: "keepalives are generally sent once every two minutes"; ours are earlier than anybody's timeout. */
 const KEEP_ALIVE_MS = 50_000;
@@ -16,6 +18,8 @@ const SILENCE_MS = 130_000;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** Connections that neither side can use are kept so long, in case a piece comes along. */
 const IDLE_MS = 60_000;
+/** What a peer was given and does not read takes memory: by then any link has moved at least some of it (uploader.ts). */
+const UNREAD_MS = 60_000;
 /** Hashes served per second and connection: a gigabyte per second of 16 KiB leaves, twice. */
 const HASHES_PER_SECOND = 131_072;
 
@@ -147,6 +151,22 @@ export class Members {
     return least !== undefined;
   }
 
+  /** Of those who have dialled us, the one that gives way to another who does so from `host`. */
+  givesWayTo(host: string): PeerConnection | undefined {
+    const places = [...this.members.values()]
+      .filter(({ connection }) => connection.peer.incoming && !connection.closed)
+      .map(({ connection, usefulAt }) => ({
+        connection,
+        party: addressGroup(connection.peer.host),
+        gives: connection.amInterested,
+        takes: connection.peerInterested,
+        openedAt: connection.openedAt,
+        usefulAt,
+        rate: connection.down.rate() + connection.up.rate(),
+      }));
+    return givesWay(places, addressGroup(host), this.clock.now())?.connection;
+  }
+
   /** Once a second: who has gone silent or is of no use goes, and whoever is kept hears from us. */
   tick(): void {
     const now = this.clock.now();
@@ -155,7 +175,9 @@ export class Members {
       member.hashTokens = HASHES_PER_SECOND;
       if (connection.peerInterested || connection.amInterested) member.usefulAt = now;
       const silent = now - connection.lastReceivedAt;
-      if (silent > SILENCE_MS || (!connection.ready && now - connection.openedAt > HANDSHAKE_TIMEOUT_MS)) {
+      const unread = connection.unreadSince !== undefined && now - connection.unreadSince > UNREAD_MS;
+      if (unread) connection.close(new StreamletError("connection-timeout", "The peer does not read what it is sent."));
+      else if (silent > SILENCE_MS || (!connection.ready && now - connection.openedAt > HANDSHAKE_TIMEOUT_MS)) {
         connection.close(new StreamletError("connection-timeout", "The peer has gone silent."));
       } else if (now - member.usefulAt > IDLE_MS) connection.close();
       else if (now - connection.lastSentAt > KEEP_ALIVE_MS) connection.send({ type: "keepAlive" });

@@ -89,8 +89,10 @@ export class PeerConnection implements WireSink {
     }
     this.socket = socket;
     const { uploadLimiter } = this.host;
-    this.uploader = new Uploader(socket, () => this.host.source(), uploadLimiter, this.host, this.aborter.signal, {
+    const give = this.write.bind(this);
+    this.uploader = new Uploader(give, () => this.host.source(), uploadLimiter, this.host, this.aborter.signal, {
       flush: () => this.flush(),
+      rate: () => this.up.rate(),
       onSent: (bytes) => {
         this.up.add(bytes);
         this.lastSentAt = this.host.clock.now();
@@ -137,7 +139,22 @@ export class PeerConnection implements WireSink {
     const bytes = this.outgoing.length === 1 ? this.outgoing[0]! : Buffer.concat(this.outgoing);
     this.outgoing = [];
     this.lastSentAt = this.host.clock.now();
-    this.socket.write(bytes);
+    this.write(bytes);
+  }
+
+  private write(bytes: Uint8Array, onPassed: (error?: Error | null) => void = () => {}): void {
+    const socket = this.socket!;
+    if (socket.writableLength === 0) this.passedAt = this.host.clock.now();
+    socket.write(bytes, (error) => {
+      this.passedAt = this.host.clock.now();
+      onPassed(error);
+    });
+  }
+  private passedAt = 0;
+
+  /** Since when nothing has moved of what was given to the socket; undefined where nothing waits in it. */
+  get unreadSince(): number | undefined {
+    return this.socket && this.socket.writableLength > 0 ? this.passedAt : undefined;
   }
 
   setInterested(interested: boolean): void {

@@ -26,6 +26,8 @@ import type { SwarmOptions } from "./swarmOptions";
 import type { BlockSource } from "./uploader";
 
 const TICK_MS = 1_000;
+/** Of the places of a video. */
+const KEPT_FOR_DIALLED = 0.2;
 
 export class Swarm implements ConnectionHost, GroupedSwarm {
   readonly clock: Clock;
@@ -143,8 +145,9 @@ export class Swarm implements ConnectionHost, GroupedSwarm {
 
   /** @param grant what it has shown, and was let in for */
   accept(socket: Duplex, remote: RemotePeer, handshake: Handshake, grant?: Grant): void {
-    const full = this.members.size >= this.options.maxConnections || this.options.group.roomFor(this) === 0;
-    if (this.closed || full || this.banned.has(banKey(remote))) {
+    const isFull = !this.hasPlaceForIncoming;
+    const leaving = isFull ? this.members.givesWayTo(remote.host) : undefined;
+    if (this.closed || (isFull && !leaving) || this.banned.has(banKey(remote))) {
       socket.destroy();
       return;
     }
@@ -156,6 +159,7 @@ export class Swarm implements ConnectionHost, GroupedSwarm {
     } catch (error) {
       connection.close(error);
     }
+    leaving?.close(); // last: its place is the newcomer's
   }
 
   close(): void {
@@ -348,6 +352,14 @@ export class Swarm implements ConnectionHost, GroupedSwarm {
     this.dialer.dialMore();
   }
   // --- inside -----------------------------------------------------------------------------------------------------------
+
+  /** While something is wanted, places are left for those whom we dial: whoever dials us may be of no use. */
+  private get hasPlaceForIncoming(): boolean {
+    const { group, maxConnections } = this.options;
+    const kept = this.dialer.wantsPeers ? Math.floor(maxConnections * KEPT_FOR_DIALLED) : 0;
+    const incoming = this.members.count(({ peer }) => peer.incoming);
+    return this.members.size < maxConnections && incoming < maxConnections - kept && group.roomFor(this) > 0;
+  }
 
   private room(urgent: boolean): number {
     const { group, maxConnections } = this.options;

@@ -2,7 +2,6 @@
  * Answers the requests of one connection: contiguous requests become one read and one write of about 1 MiB, laid out as
  * `[13-byte header | payload]*`, so that the disk, the cipher and the socket each see one large operation.
  */
-import type { Duplex } from "node:stream";
 import { PIECE_HEADER_BYTES } from "../../wire/constants";
 import { writePieceHeader } from "../../wire/messages";
 import type { RateLimiter } from "../net/rateLimiter";
@@ -28,6 +27,12 @@ const MAX_HEADERS = BATCH_BYTES / (16 * 1024);
 const BUFFER_BYTES = BATCH_BYTES + MAX_HEADERS * PIECE_HEADER_BYTES;
 /** Seconds of the upload limit in one batch. */
 const LIMITED_BATCH_S = 0.25;
+/**
+ * Seconds of the peer's own pace in one batch, and bytes before it is known: what has not moved for a minute is not read
+ * (members.ts), and a slow peer is to be told from that.
+ */
+const PACE_BATCH_S = 4;
+const FIRST_BATCH_BYTES = 128 * 1024;
 /** One batch is read while another is on its way to the network. */
 const BATCHES_IN_FLIGHT = 2;
 /** Idle buffers kept for the next batch. */
@@ -42,7 +47,8 @@ export class Uploader {
   private closed = false;
 
   constructor(
-    private readonly socket: Duplex,
+    /** Gives bytes to the socket; `onPassed` is called when it needs them no more, with an error where they are lost. */
+    private readonly give: (bytes: Uint8Array, onPassed: (error?: Error | null) => void) => void,
     private readonly source: () => BlockSource | undefined,
     private readonly limiter: RateLimiter,
     /** Whose share of the limit it uses: all connections of one video have one. */
@@ -52,6 +58,8 @@ export class Uploader {
       /** Everything queued on the connection must be in the socket before a batch. */
       flush(): void;
       onSent(bytes: number): void;
+      /** Bytes per second that the peer has taken of late. */
+      rate(): number;
       onError(error: unknown): void;
     },
   ) {}
@@ -116,7 +124,9 @@ export class Uploader {
 
   private nextBatch(content: Content): Request[] {
     // What is in a batch cannot be cancelled any more: at a low limit it stays short.
-    const most = this.limiter.rate === 0 ? BATCH_BYTES : Math.min(BATCH_BYTES, this.limiter.rate * LIMITED_BATCH_S);
+    const limited = this.limiter.rate === 0 ? BATCH_BYTES : this.limiter.rate * LIMITED_BATCH_S;
+    const paced = Math.max(FIRST_BATCH_BYTES, this.hooks.rate() * PACE_BATCH_S);
+    const most = Math.min(BATCH_BYTES, limited, paced);
     const first = this.queue[0]!;
     let end = first.piece * content.pieceLength + first.begin;
     let bytes = 0;
@@ -187,7 +197,7 @@ export class Uploader {
   private writePart(part: Uint8Array, payload: number): Promise<void> {
     this.unsentBytes += part.length;
     return new Promise((resolve) => {
-      this.socket.write(part, (error) => {
+      this.give(part, (error) => {
         this.unsentBytes -= part.length;
         if (!error) this.hooks.onSent(payload);
         resolve();
