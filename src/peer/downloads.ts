@@ -26,7 +26,7 @@ type Downloader = Pick<
   | "config"
   | "clock"
   | "checkQuota"
-  | "adopt"
+  | "runtimes"
   | "runtime"
   | "assertRunning"
 >;
@@ -55,7 +55,7 @@ export class Downloads {
     }
     await peer.library.flush();
     peer.assertRunning(); // the next start goes on with it
-    const runtime = peer.adopt(key);
+    const runtime = peer.runtimes.adopt(key);
     runtime.download.replaceExisting = request.force === true;
     void this.keepPicture(key).catch(() => undefined); // the video is worth having without
     await runtime.download.start();

@@ -68,6 +68,12 @@ export class ManualPeers {
     }
   }
 
+  /** See PeerService.disconnect. */
+  disconnect(fingerprint: string): void {
+    this.forget(fingerprint);
+    this.host.close(fingerprint as Fingerprint);
+  }
+
   forget(fingerprint: string): void {
     this.wanted = this.wanted.filter((peer) => peer.fingerprint !== fingerprint);
     this.host.changed();

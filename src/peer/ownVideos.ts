@@ -15,16 +15,7 @@ import { checkVideoFile } from "./storage/videoFile";
 
 type Owner = Pick<
   RunningPeer,
-  | "uploads"
-  | "library"
-  | "peerId"
-  | "identity"
-  | "assertRunning"
-  | "runtime"
-  | "setSharing"
-  | "invalidateRecord"
-  | "adopt"
-  | "changed"
+  "uploads" | "library" | "peerId" | "identity" | "assertRunning" | "runtime" | "sharing" | "runtimes" | "changed"
 >;
 
 /** See PeerService.upload. A file that is in the library as it is gets what the request says. */
@@ -45,8 +36,8 @@ export async function uploadVideo(peer: Owner, request: UploadRequest): Promise<
     const description = request.description ?? known.description;
     const thumbnail = picture ?? known.thumbnail;
     const info = { title: request.title ? title : known.title, description, thumbnail };
-    if (peer.library.update(known.key, info) !== known) peer.invalidateRecord(known.key);
-    peer.setSharing(peer.runtime(known.key), request.share || known.shared, request.audience);
+    if (peer.library.update(known.key, info) !== known) peer.sharing.invalidateRecord(known.key);
+    peer.sharing.set(peer.runtime(known.key), request.share || known.shared, request.audience);
     await peer.library.flush();
     return { key: known.key };
   }
@@ -66,7 +57,7 @@ export async function uploadVideo(peer: Owner, request: UploadRequest): Promise<
     owner: peer.peerId,
     ownerFingerprint: peer.identity.fingerprint,
   });
-  peer.uploads.begin(peer.adopt(entry.key));
+  peer.uploads.begin(peer.runtimes.adopt(entry.key));
   peer.changed();
   return { key: entry.key };
 }
@@ -97,7 +88,7 @@ export function editVideo(peer: Owner, key: string, info: EditedInfo): void {
     );
   }
   peer.library.update(key, { title, description: info.description, ...(picture ? { thumbnail: picture } : {}) });
-  peer.invalidateRecord(key);
+  peer.sharing.invalidateRecord(key);
   peer.changed();
 }
 

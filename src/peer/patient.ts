@@ -5,14 +5,13 @@ import { localAddresses } from "./net/addresses";
 import type { RunningPeer } from "./runningPeer";
 
 export function patientOf(peer: RunningPeer): Patient {
-  const { config, identity, trackers, incoming } = peer;
+  const { config, identity, trackers, incoming, addresses } = peer;
   const runtimes = [...peer.runtimes.values()];
-  const { host } = config;
   return {
     identity,
     port: peer.listenPort(),
-    ...(host && !/^(0\.0\.0\.0|::)$/.test(host) ? { host } : {}),
-    addresses: peer.ownHosts(),
+    ...(addresses.only ? { host: addresses.only } : {}),
+    addresses: addresses.hosts(),
     hasNetwork: localAddresses().length > 0,
     trackers,
     incoming,

@@ -119,7 +119,7 @@ export class Session implements PeerService {
   async remove(key: string, options: { deleteFile: boolean }): Promise<void> {
     const peer = this.peer();
     const runtime = this.runtime(key);
-    if (runtime.entry.shared) peer.withdraw(runtime);
+    if (runtime.entry.shared) peer.sharing.withdraw(runtime);
     peer.runtimes.delete(key);
     peer.playback.delete(key);
     await peer.uploads.cancel(key);
@@ -243,7 +243,7 @@ export class Session implements PeerService {
     return this.peer().manual.connect(address);
   }
   async disconnect(fingerprint: string): Promise<void> {
-    this.peer().disconnect(fingerprint);
+    this.peer().manual.disconnect(fingerprint);
   }
 
   // --- people -----------------------------------------------------------------------------------------------------------
@@ -327,7 +327,7 @@ export class Session implements PeerService {
 
   private async applySharing(runtime: VideoRuntime, shared: boolean, audience: Audience): Promise<void> {
     const peer = this.peer();
-    peer.setSharing(runtime, shared, audience);
+    peer.sharing.set(runtime, shared, audience);
     await peer.library.flush();
   }
 

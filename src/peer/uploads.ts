@@ -7,6 +7,7 @@ import { Ffmpeg } from "./media/ffmpeg";
 import { OptimiseQueue } from "./media/optimiseQueue";
 import { probeVideo } from "./media/probe";
 import { makeThumbnail } from "./media/thumbnails";
+import type { Runtimes } from "./runtimes";
 import type { Audience, FileFacts } from "./status";
 import { withoutUndefined } from "./storage/libraryEntry";
 import { checkVideoFile } from "./storage/videoFile";
@@ -22,8 +23,8 @@ export class Uploads {
     private readonly engine: Engine,
     private readonly config: Pick<PeerConfig, "dataDir" | "copyOnUpload" | "ffmpegPath">,
     /** By key; an entry that turns out to be another's duplicate is taken out. */
-    private readonly runtimes: Map<string, VideoRuntime>,
-    /** As `RunningPeer.setSharing`. */
+    private readonly runtimes: Runtimes,
+    /** As `Sharing.set`. */
     private readonly setSharing: (runtime: VideoRuntime, shared: boolean, audience: Audience) => void,
   ) {
     this.ffmpeg = new Ffmpeg(config.ffmpegPath);

@@ -78,7 +78,7 @@ function ownSource(peer: RunningPeer, runtime: VideoRuntime | undefined, pieces:
       self: true,
       connected: true,
       client: "",
-      address: formatHostPort(peer.ownHosts()[0]!, peer.listenPort()),
+      address: formatHostPort(peer.addresses.hosts()[0]!, peer.listenPort()),
       transport: "tls",
       have: pieces.here.count / pieces.here.length,
       downRate: swarm?.down.rate() ?? 0,

@@ -72,8 +72,8 @@ async function linkedRecord(peer: RunningPeer, id: VideoId): Promise<LinkedVideo
 
 function ownHosts(peer: RunningPeer): string[] {
   const port = peer.listenPort();
-  return peer
-    .ownHosts()
+  return peer.addresses
+    .hosts()
     .slice(0, MAX_OWN_HOSTS)
     .map((host) => formatHostPort(host, port));
 }

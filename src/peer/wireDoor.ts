@@ -1,6 +1,7 @@
 /** Lets in who comes for a video, or asks for it, or says nothing: neither that there is none, nor that it is for others. */
 import type { Socket } from "node:net";
 import { toHex } from "../wire/bytes";
+import type { Grant } from "../wire/records";
 import type { CallBackRequest, ControlPeer } from "./net/controlConnection";
 import { handshakeDeadline, peekExtendedHandshake, readHandshake } from "./net/wireHandshake";
 import { readGrant } from "./social/grants";
@@ -13,6 +14,8 @@ export interface WireDoorHost {
   /** Milliseconds since the epoch. */
   wallClock(): number;
 }
+
+type Caller = Pick<ControlPeer, "fingerprint" | "host" | "port">;
 
 export class WireDoor {
   constructor(private readonly host: WireDoorHost) {}
@@ -43,9 +46,17 @@ export class WireDoor {
   }
 
   /** Dials who asks for it over a control connection, if they may have that video. There is no answer, whatever the id is. */
-  callBack({ id, grant: shown }: CallBackRequest, { fingerprint, host, port }: ControlPeer): void {
-    const grant = readGrant(shown, this.host.wallClock());
+  callBack({ id, grant }: CallBackRequest, from: ControlPeer): void {
+    this.dial(this.host.find(id), from, readGrant(grant, this.host.wallClock()));
+  }
+
+  /** The same through a tracker, where nobody shows a grant: who may have a video for friends asks without one. */
+  callBackAnybody(id: string, from: Caller): void {
     const runtime = this.host.find(id);
+    if (!runtime?.admission.isRestricted) this.dial(runtime, from, undefined);
+  }
+
+  private dial(runtime: VideoRuntime | undefined, { fingerprint, host, port }: Caller, grant: Grant | undefined): void {
     if (port === 0 || !runtime?.admission.allows({ transport: "tls", fingerprint }, grant)) return;
     void runtime.callBack({ fingerprint, host, port, transport: "tls" }).catch(() => undefined); // it asks again
   }

@@ -124,11 +124,10 @@ export class Chat {
     else void this.take(message, link);
   }
 
-  /** Resolves when what was said is on disk. */
-  async close(): Promise<void> {
+  /** Nothing is sent or taken any more. The store is closed by whoever has opened it. */
+  stop(): void {
     this.closed = true;
     for (const fingerprint of [...this.deliveries.keys()]) this.endDelivery(fingerprint);
-    await this.store.close();
   }
 
   /** Says `chatTaken` once it is on disk. What cannot be taken now is not answered: they keep it and send it again. */

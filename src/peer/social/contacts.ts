@@ -44,6 +44,12 @@ export interface People {
   isImpostor(fingerprint: Fingerprint, peerId: string): boolean;
 }
 
+/** Errors: invalid-argument, where one has blocked them. */
+export function refuseBlocked(people: People, fingerprint: Fingerprint): void {
+  if (!people.isBlocked(fingerprint)) return;
+  throw new StreamletError("invalid-argument", "You have blocked whoever is there: end the block first.");
+}
+
 /** For whoever has no contacts. */
 export const NOBODY_KNOWN: People = {
   friends: () => [],
