@@ -37,8 +37,8 @@ export class Downloads {
 
   constructor(private readonly peer: Downloader) {}
 
-  /** See PeerService.download. */
-  async request(request: DownloadRequest): Promise<{ key: string }> {
+  /** See PeerService.download. @param options `toPlay`: a player is about to read it */
+  async request(request: DownloadRequest, { toPlay = false } = {}): Promise<{ key: string }> {
     const { peer } = this;
     const spec = await this.readSource(request.source);
     const known = peer.library.entries().find((e) => (spec.id && e.id === spec.id) || (!spec.id && e.v1 === spec.v1));
@@ -57,6 +57,7 @@ export class Downloads {
     peer.assertRunning(); // the next start goes on with it
     const runtime = peer.runtimes.adopt(key);
     runtime.download.replaceExisting = request.force === true;
+    if (toPlay) runtime.stream.expectReader();
     void this.keepPicture(key).catch(() => undefined); // the video is worth having without
     await runtime.download.start();
     return { key };

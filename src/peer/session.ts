@@ -189,8 +189,9 @@ export class Session implements PeerService {
 
   async openStream(source: string, origin?: string): Promise<{ id: string; key: string; url: string }> {
     const peer = this.peer();
-    const key = peer.runtimes.has(source) ? source : (await this.download({ source })).key;
+    const key = peer.runtimes.has(source) ? source : (await peer.downloads.request({ source }, { toPlay: true })).key;
     const runtime = this.runtime(key);
+    runtime.stream.expectReader();
     const { state } = runtime.entry;
     if (state === "ready") await runtime.checkFile();
     else if (!runtime.isDownloading) await this.resume(key);

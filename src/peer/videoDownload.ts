@@ -108,8 +108,9 @@ export class VideoDownload {
       ban: (connection, error) => swarm.ban(connection, error),
       onFailed: (error) => this.fail(error),
     });
+    // Before the first requests: they are for whoever waits.
+    download.setWindows(runtime.stream.windows());
     swarm.startDownload(download);
-    runtime.stream.updateWindows();
     runtime.stream.onProgress();
   }
 

@@ -10,6 +10,8 @@ import { tempDir } from "../helpers/tempDir";
 
 const MIB = 1024 * 1024;
 const SIZE = 24 * MIB + 4321;
+/** Of 256 KiB each. */
+const PIECES = 97;
 const NO_LIMITS = { uploadLimit: 0, downloadLimit: 0, maxConnections: 0, uploadSlots: 0, diskQuota: 0 };
 
 interface Reply {
@@ -191,6 +193,21 @@ describe("Playing a video", function () {
       assert.ok(body.equals(slice(0, 16_383)));
       const { videos } = await bob.session.snapshot();
       assert.equal(videos[0]?.bytesDone, 0, `no piece is whole after ${Math.round(performance.now() - begun)} ms`);
+    });
+
+    it("has what every player reads first before one has come", async () => {
+      const alice = await sharing("Alice", 2_000_000);
+      const bob = await startPeer("Bob");
+      const { key } = await bob.session.openStream(linkVia(alice.link, alice.port));
+      await videoWhere(bob, "some of it is here", (v) => v.bytesDone >= MIB);
+      const { pieces } = await bob.session.details(key);
+      const here = Buffer.from(pieces?.here ?? "", "base64");
+      assert.equal(here.length, PIECES);
+      const head = [0, 1];
+      const tail = [PIECES - 2, PIECES - 1];
+      for (const piece of [...head, ...tail]) assert.equal(here[piece], 255, `piece ${piece} is here`);
+      // What follows the head comes next, and nothing of the middle.
+      assert.ok(!here.subarray(24, PIECES - 3).some((cell) => cell === 255));
     });
 
     it("goes on from another when the one it came from goes away", async () => {

@@ -32,6 +32,8 @@ export interface StreamedVideo {
 export class VideoStream {
   private readonly readers = new Set<PieceReader>();
   private waiting: (() => void)[] = [];
+  /** A reader is on the way, and begins where every player begins. */
+  private expected = false;
 
   constructor(readonly video: StreamedVideo) {}
 
@@ -50,8 +52,15 @@ export class VideoStream {
       this.onProgress(); // a read that waits notices that it is closed
     });
     this.readers.add(reader);
+    this.expected = false;
     this.updateWindows();
     return reader;
+  }
+
+  /** Somebody is about to open a player, which takes a moment: what it reads first is fetched first, from now on. */
+  expectReader(): void {
+    this.expected = this.readers.size === 0;
+    if (this.expected) this.updateWindows();
   }
 
   /** Bytes have come, the shape has become known, or the download has ended in whatever way. */
@@ -64,14 +73,20 @@ export class VideoStream {
   }
 
   updateWindows(): void {
+    if (this.video.content()) this.video.setWindows(this.windows());
+  }
+
+  /** What readers wait for and is not here; nothing while the shape is unknown. */
+  windows(): Windows {
     const { video } = this;
     const content = video.content();
-    if (!content) return;
+    if (!content) return { critical: [], high: [] };
     const rate = bytesPerSecond(content.length, video.duration());
-    const windows = chooseWindows(content, [...this.readers], rate, video.indexRanges());
+    const readers = this.expected ? [{ position: 0 }] : [...this.readers];
+    const windows = chooseWindows(content, readers, rate, video.indexRanges());
     const have = video.have();
     const missing = (piece: number) => have?.get(piece) !== true;
-    video.setWindows({ critical: windows.critical.filter(missing), high: windows.high.filter(missing) });
+    return { critical: windows.critical.filter(missing), high: windows.high.filter(missing) };
   }
 
   /** Every reader's wait ends with `closed`, and everybody else's. */
