@@ -13,6 +13,8 @@ export interface LinkOptions {
 export interface SlowLink {
   /** Of 127.0.0.1: what comes here reaches `LinkOptions.port` late. */
   port: number;
+  /** Bytes that have come back to those who dialled. */
+  delivered(): number;
   close(): Promise<void>;
 }
 

@@ -20,6 +20,7 @@ const CHUNK_BYTES = 1_460;
 /** One direction of the link, for all its connections. */
 class Wire {
   freeAt = 0;
+  delivered = 0;
 
   constructor(bytesPerSecond) {
     this.bytesPerSecond = bytesPerSecond;
@@ -110,7 +111,7 @@ class Direction {
  * Listens on 127.0.0.1, on `listenPort` or any free one, and passes every connection on to `port` of `host`.
  *
  * @param {import("./slowLink.mjs").LinkOptions} options
- * @returns {Promise<{port: number, close(): Promise<void>}>}
+ * @returns {Promise<{port: number, delivered(): number, close(): Promise<void>}>}
  */
 export async function slowLink(options) {
   const { host = "127.0.0.1", port, listenPort = 0, roundTripMs, bytesPerSecond = Number.POSITIVE_INFINITY } = options;
@@ -121,7 +122,10 @@ export async function slowLink(options) {
     const deliver = (chunk) => {
       if (to.destroyed) return;
       if (chunk === undefined) to.end();
-      else to.write(chunk);
+      else {
+        wire.delivered += chunk.length;
+        to.write(chunk);
+      }
     };
     const direction = new Direction(wire, { delayMs: roundTripMs / 2, opensAt, deliver });
     from.on("data", (chunk) => {
@@ -155,6 +159,7 @@ export async function slowLink(options) {
   await new Promise((resolve) => server.listen(listenPort, "127.0.0.1", resolve));
   return {
     port: server.address().port,
+    delivered: () => back.delivered,
     async close() {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));

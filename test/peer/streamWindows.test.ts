@@ -8,7 +8,7 @@ const shape = { length: 100 * MIB, pieceLength: MIB };
 
 describe("Which pieces players wait for", () => {
   it("are none without a reader", () => {
-    assert.deepEqual(chooseWindows(shape, [], 1_000_000), { critical: [], high: [] });
+    assert.deepEqual(chooseWindows(shape, [], 1_000_000), { readers: [], critical: [], high: [] });
   });
 
   it("are the one that is read, head and tail, then ten seconds ahead", () => {
@@ -37,8 +37,12 @@ describe("Which pieces players wait for", () => {
 
   it("end where the video ends, and a reader at the end wants nothing", () => {
     const last = chooseWindows(shape, [{ position: shape.length - 1 }], MIB);
-    assert.deepEqual(last, { critical: [99, 0], high: [] });
-    assert.deepEqual(chooseWindows(shape, [{ position: shape.length }], MIB), { critical: [0, 99], high: [] });
+    assert.deepEqual(last, { readers: [{ piece: 99, block: 63 }], critical: [99, 0], high: [] });
+    assert.deepEqual(chooseWindows(shape, [{ position: shape.length }], MIB), {
+      readers: [],
+      critical: [0, 99],
+      high: [],
+    });
     assert.deepEqual(chooseWindows({ length: 5, pieceLength: MIB }, [{ position: 0 }], MIB).critical, [0]);
   });
 

@@ -62,6 +62,31 @@ const nuisances: Record<string, Script> = {
       for await (const m of requests) if (m.type === "request") send({ ...m, type: "reject" });
     })();
   },
+  "sends its blocks byte by byte": (socket, send, requests) => {
+    seed(send);
+    void (async () => {
+      for await (const m of requests) {
+        if (m.type !== "request") continue;
+        const head = Buffer.alloc(13);
+        head.writeUInt32BE(9 + m.length, 0);
+        head[4] = 7;
+        head.writeUInt32BE(m.piece, 5);
+        head.writeUInt32BE(m.begin, 9);
+        socket.write(head);
+        const timer = setInterval(() => socket.write(Buffer.alloc(1)), 50);
+        socket.once("close", () => clearInterval(timer));
+        return;
+      }
+    })();
+  },
+  "chokes and unchokes in turn": (socket, send) => {
+    seed(send);
+    const timer = setInterval(() => {
+      send({ type: "choke" });
+      send({ type: "unchoke" });
+    }, 20);
+    socket.once("close", () => clearInterval(timer));
+  },
   "answers with shorter blocks than it was asked for": (_socket, send, requests) => {
     seed(send);
     void (async () => {
@@ -176,6 +201,23 @@ describe("a peer that misbehaves", function () {
       assert.ok(Buffer.from(await watched).equals(readFileSync(file)));
     });
   }
+
+  it("that sends its blocks byte by byte loses them to others after ten seconds, and is asked last", async () => {
+    const owner = await startFake(nuisances["sends its blocks byte by byte"]!);
+    const bob = await startPeer("bob");
+    const { key } = await bob.session.download({ source: owner.link });
+    // biome-ignore lint/complexity/useLiteralKeys: no snapshot tells of single connections
+    const { swarm } = bob.session["running"]!.runtimes.get(key)!;
+    await until("bob asks", () => [...swarm!.connections()].some(({ inFlightBytes }) => inFlightBytes > BLOCK_BYTES));
+    const [connection] = [...swarm!.connections()];
+    const begun = performance.now();
+    while (!connection!.snubbed) {
+      assert.ok(performance.now() - begun < 15_000, "it still counts as a source that gives");
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    assert.ok(performance.now() - begun > 5_000);
+    assert.ok(connection!.inFlightBytes <= BLOCK_BYTES, `${connection!.inFlightBytes}`);
+  });
 
   it("gets no block that it must not have, whatever it asks a seeder", async () => {
     const port = await portOf(alice);

@@ -5,7 +5,7 @@
 import type { Bitfield } from "../../wire/bitfield";
 import { StreamletError } from "../../wire/errors";
 import type { Content } from "../swarm/content";
-import { bytesPerSecond, chooseWindows, type Windows } from "./windows";
+import { bytesPerSecond, chooseWindows, NO_WINDOWS, type Windows } from "./windows";
 
 /** One read returns at most so much, so that an aborted one has cost little. */
 export const MAX_READ_BYTES = 512 * 1024;
@@ -80,13 +80,17 @@ export class VideoStream {
   windows(): Windows {
     const { video } = this;
     const content = video.content();
-    if (!content) return { critical: [], high: [] };
+    if (!content) return NO_WINDOWS;
     const rate = bytesPerSecond(content.length, video.duration());
     const readers = this.expected ? [{ position: 0 }] : [...this.readers];
     const windows = chooseWindows(content, readers, rate, video.indexRanges());
     const have = video.have();
     const missing = (piece: number) => have?.get(piece) !== true;
-    return { critical: windows.critical.filter(missing), high: windows.high.filter(missing) };
+    return {
+      readers: windows.readers.filter(({ piece }) => missing(piece)),
+      critical: windows.critical.filter(missing),
+      high: windows.high.filter(missing),
+    };
   }
 
   /** Every reader's wait ends with `closed`, and everybody else's. */

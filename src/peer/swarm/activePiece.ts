@@ -57,12 +57,12 @@ export class ActivePiece {
     return this.received === this.state.length;
   }
 
-  /** The next run of at most `max` missing blocks; undefined where none is missing. */
-  nextRun(max: number): { first: number; count: number } | undefined {
-    let first = this.nextMissing;
+  /** The next run of at most `max` missing blocks, at or behind `from`; undefined where none is missing there. */
+  nextRun(max: number, from = 0): { first: number; count: number } | undefined {
+    let first = Math.max(from, this.nextMissing);
     while (first < this.state.length && this.state[first] !== MISSING) first++;
-    this.nextMissing = first;
-    if (first === this.state.length) return undefined;
+    if (from <= this.nextMissing) this.nextMissing = first;
+    if (first >= this.state.length) return undefined;
     let count = 1;
     while (count < max && first + count < this.state.length && this.state[first + count] === MISSING) count++;
     return { first, count };

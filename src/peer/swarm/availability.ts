@@ -20,6 +20,13 @@ export class Availability {
     this.counted.set(connection, copy);
   }
 
+  /** It has one more (`have`), or has refused one. */
+  change(connection: PeerConnection, piece: number, has: boolean): void {
+    const counted = this.counted.get(connection);
+    if (!counted) return this.count(connection);
+    if (has ? counted.set(piece) : counted.clear(piece)) this.counts[piece]! += has ? 1 : -1;
+  }
+
   forget(connection: PeerConnection): void {
     const counted = this.counted.get(connection);
     if (!counted) return;

@@ -42,6 +42,8 @@ export interface ConnectionHost {
   onReady(connection: PeerConnection): void;
   onExtended(connection: PeerConnection): void;
   onAvailability(connection: PeerConnection): void;
+  /** It has one piece more. */
+  onHave(connection: PeerConnection, piece: number): void;
   onChoke(connection: PeerConnection): void;
   onUnchoke(connection: PeerConnection): void;
   onInterest(connection: PeerConnection): void;

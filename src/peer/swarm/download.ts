@@ -119,10 +119,21 @@ export class Download {
 
   // --- what connections say -------------------------------------------------------------------------------------------
 
-  /** New availability, an unchoke, a first flight: see what can be asked. */
+  /** What it has was told anew, or is assumed for a first flight: see what can be asked. */
   onAvailability(connection: PeerConnection): void {
     this.availability.count(connection);
     this.updateInterest(connection);
+    this.requests.fill(connection);
+  }
+
+  onHave(connection: PeerConnection, piece: number): void {
+    this.availability.change(connection, piece, true);
+    if (this.have.get(piece)) return;
+    connection.setInterested(true);
+    this.requests.fill(connection);
+  }
+
+  onUnchoke(connection: PeerConnection): void {
     this.requests.fill(connection);
   }
 
@@ -137,8 +148,9 @@ export class Download {
     if (connection.peerChoking) return;
     // An unchoking peer that rejects does not have the piece after all.
     connection.remote?.clear(piece);
-    this.availability.count(connection);
+    this.availability.change(connection, piece, false);
     this.updateInterest(connection);
+    this.requests.rest(connection);
     this.requests.fillAll();
   }
 

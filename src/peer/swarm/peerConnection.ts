@@ -21,12 +21,14 @@ import { decodeMessage, encodeMessage, type Message } from "../../wire/messages"
 import type { Grant } from "../../wire/records";
 import type { ConnectionHost, HashRequest, RemotePeer } from "./connectionHost";
 import { Hello } from "./hello";
+import { Pipeline } from "./pipeline";
 import { RateMeter } from "./rateMeter";
+import { MAX_UNSENT_BYTES, ReadGate } from "./readGate";
 import { Uploader } from "./uploader";
 import { WireReader, type WireSink } from "./wireReader";
 
-/** Replies to hash requests stop while this much waits in the socket: a reader that does not read gets nothing more. */
-const MAX_BUFFERED_BYTES = 4 * 1024 * 1024;
+/** What one small message takes in memory until it is written. */
+const UNSENT_MESSAGE_BYTES = 256;
 
 export class PeerConnection implements WireSink {
   amChoking = true;
@@ -47,8 +49,10 @@ export class PeerConnection implements WireSink {
   readonly openedAt: number;
   lastReceivedAt: number;
   lastSentAt: number;
-  /** No payload for a while although requests are under way. */
+  /** Next to no payload for a while although requests are under way. */
   snubbed = false;
+  /** When a block's worth of payload had come since the last time: who sends byte by byte makes no progress. */
+  progressAt = 0;
   /**
    * Nothing of the video goes to it, not even what we have: it was dialled, the video is for friends, and it has not shown that it is
    * for it. It may give to us.
@@ -56,14 +60,15 @@ export class PeerConnection implements WireSink {
   withheld = false;
   /** What it has shown, verified. */
   grant: Grant | undefined;
-  /** Round trip of the handshake, milliseconds. */
-  roundTripMs = 0;
+  readonly pipeline = new Pipeline();
   ready = false;
   closed = false;
   readonly reader: WireReader;
 
   private socket: Duplex | undefined;
+  private attachedAt = 0;
   private uploader: Uploader | undefined;
+  private gate: ReadGate | undefined;
   private outgoing: Uint8Array[] = [];
   private flushQueued = false;
   private readonly aborter = new AbortController();
@@ -88,6 +93,12 @@ export class PeerConnection implements WireSink {
       return this.close(new StreamletError("connection-lost", "The peer closed the connection."));
     }
     this.socket = socket;
+    this.attachedAt = this.host.clock.now();
+    this.gate = new ReadGate(
+      socket,
+      this.host.clock,
+      () => socket.writableLength + this.outgoing.length * UNSENT_MESSAGE_BYTES,
+    );
     const { uploadLimiter } = this.host;
     const give = this.write.bind(this);
     this.uploader = new Uploader(give, () => this.host.source(), uploadLimiter, this.host, this.aborter.signal, {
@@ -193,7 +204,7 @@ export class PeerConnection implements WireSink {
   }
 
   /** The request under way for just this block; what begins beyond its piece has the key of another one. */
-  requested(piece: number, begin: number): { length: number } | undefined {
+  requested(piece: number, begin: number): { length: number; sentAt: number } | undefined {
     const request = this.inFlight.get(this.keyOf(piece, begin));
     return request?.piece === piece && request.begin === begin ? request : undefined;
   }
@@ -242,28 +253,42 @@ export class PeerConnection implements WireSink {
   onHandshake(bytes: Uint8Array): void {
     if (!this.socket) throw new StreamletError("bad-handshake", "The peer answered before it was asked for a video.");
     this.lastReceivedAt = this.host.clock.now();
-    this.roundTripMs = this.lastReceivedAt - this.openedAt;
+    this.pipeline.onRoundTrip(this.lastReceivedAt - this.attachedAt);
     this.acceptHandshake(decodeHandshake(bytes));
   }
 
   onFrame(frame: Uint8Array): void {
     this.lastReceivedAt = this.host.clock.now();
-    if (frame.length > 0) this.dispatch(decodeMessage(frame));
+    if (frame.length === 0) return this.gate?.onMessage("keepAlive");
+    const message = decodeMessage(frame);
+    this.dispatch(message);
+    this.gate?.onMessage(message.type);
   }
 
   onBlockStart(piece: number, begin: number, length: number): Uint8Array | undefined {
+    const request = this.requested(piece, begin);
+    if (request) this.pipeline.onAnswer(this.host.clock.now() - request.sentAt, length);
     return this.host.onBlockStart(this, piece, begin, length);
   }
 
   onBlockBytes(count: number): void {
     this.lastReceivedAt = this.host.clock.now();
-    this.snubbed = false;
     this.down.add(count);
+    this.sinceProgress += count;
+    if (this.sinceProgress >= BLOCK_BYTES) this.onProgress();
   }
 
   onBlockEnd(piece: number, begin: number, length: number): void {
+    this.onProgress();
     this.host.onBlock(this, piece, begin, length);
   }
+
+  private onProgress(): void {
+    this.sinceProgress = 0;
+    this.progressAt = this.lastReceivedAt;
+    this.snubbed = false;
+  }
+  private sinceProgress = 0;
 
   onViolation(error: unknown): void {
     this.close(error);
@@ -351,7 +376,7 @@ export class PeerConnection implements WireSink {
   }
 
   private onHashRequest(request: HashRequest): void {
-    const serves = !this.withheld && this.socket!.writableLength < MAX_BUFFERED_BYTES;
+    const serves = !this.withheld && this.socket!.writableLength < MAX_UNSENT_BYTES;
     const hashes = serves ? this.host.onHashRequest(this, request) : undefined;
     if (hashes) this.send({ ...request, type: "hashes", hashes });
     else this.send({ ...request, type: "hashReject" });
@@ -376,8 +401,7 @@ export class PeerConnection implements WireSink {
     if (piece >= this.pieceCount())
       throw new StreamletError("bad-message", `The peer claims piece ${piece}, which does not exist.`);
     if (!this.remoteKnown || !this.remote) this.setRemote("none");
-    this.remote!.set(piece);
-    this.host.onAvailability(this);
+    if (this.remote!.set(piece)) this.host.onHave(this, piece);
   }
 
   private setRemote(what: "all" | "none" | Uint8Array): void {

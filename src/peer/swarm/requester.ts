@@ -7,12 +7,12 @@ import { BLOCK_BYTES, MAX_QUEUED_REQUESTS } from "../../wire/constants";
 import type { Clock } from "../clock";
 import type { RateLimiter } from "../net/rateLimiter";
 import type { PoolShare } from "../storage/bufferPool";
-import type { Windows } from "../stream/windows";
+import { NO_WINDOWS, type Windows } from "../stream/windows";
 import { ActivePiece, REQUESTED } from "./activePiece";
 import type { Availability } from "./availability";
 import type { Content } from "./content";
 import type { PeerConnection } from "./peerConnection";
-import { INITIAL_IN_FLIGHT_BYTES, inFlightTarget, pickPiece, requestBlocks } from "./piecePicker";
+import { pickPiece } from "./piecePicker";
 
 export interface RequesterHost {
   readonly clock: Clock;
@@ -22,7 +22,7 @@ export interface RequesterHost {
   onStarted(active: ActivePiece, connection: PeerConnection): void;
 }
 
-/** Requests without any payload for so long are given to others. */
+/** Requests of a peer that sends less than a block in so long are given to others. */
 const SNUB_MS = 10_000;
 /** A player waits for a block: after so long another peer is asked as well. */
 const LATE_MS = 700;
@@ -33,7 +33,11 @@ const DEFAULT_QUEUED_REQUESTS = 250;
 
 export class Requester {
   private cursor: number;
-  private windows: Windows = { critical: [], high: [] };
+  private windows = NO_WINDOWS;
+  /** Nothing is asked of these until the next tick. */
+  private readonly resting = new Set<PeerConnection>();
+  /** The reader whose turn it is. */
+  private turn = 0;
   private criticalPieces: ReadonlySet<number> = new Set();
   private stopped = false;
   private limited: Promise<void> | undefined;
@@ -77,14 +81,20 @@ export class Requester {
   /** Once a second or so: who stalls loses its requests to others. */
   dropStalled(): void {
     const now = this.host.clock.now();
+    this.resting.clear();
     for (const connection of this.host.connections()) {
       if (connection.inFlight.size === 0) continue;
       const oldest = connection.inFlight.values().next().value!;
-      if (now - Math.max(oldest.sentAt, connection.lastReceivedAt) < SNUB_MS) continue;
+      if (now - Math.max(oldest.sentAt, connection.progressAt) < SNUB_MS) continue;
       connection.snubbed = true;
       this.release(connection, true);
       this.unlead(connection);
     }
+  }
+
+  /** It has refused what it was asked for: it is asked again with the next tick, or the two would go on as fast as they can. */
+  rest(connection: PeerConnection): void {
+    this.resting.add(connection);
   }
 
   /** Others may go on with what it has begun. */
@@ -100,13 +110,13 @@ export class Requester {
 
   fill(connection: PeerConnection): void {
     if (this.stopped || !connection.canRequest || !connection.remote || this.limited) return;
-    if (connection.snubbed && connection.inFlight.size > 0) return;
-    const { rate, total } = { rate: connection.down.rate(), total: connection.down.total };
-    const target = connection.snubbed ? BLOCK_BYTES : inFlightTarget(rate, connection.roundTripMs, total);
+    if ((connection.snubbed && connection.inFlight.size > 0) || this.resting.has(connection)) return;
+    const { pipeline } = connection;
+    const target = connection.snubbed ? BLOCK_BYTES : pipeline.target(connection.down.rate());
     // Requests go out in batches, so that the sender can merge them into large reads and writes.
     if (connection.inFlightBytes > target * 0.75) return;
     const mostBytes = Math.min(connection.hello.maxRequestBytes, this.host.downloadLimiter.partBytes);
-    const blocks = requestBlocks(rate, total, mostBytes, BLOCK_BYTES);
+    const blocks = pipeline.requestBlocks(target, mostBytes);
     const maxRequests = Math.min(connection.hello.extended?.reqq ?? DEFAULT_QUEUED_REQUESTS, MAX_QUEUED_REQUESTS);
     while (connection.inFlightBytes < target && connection.inFlight.size < maxRequests) {
       const run = this.nextRun(connection, blocks);
@@ -162,18 +172,36 @@ export class Requester {
     connection: PeerConnection,
     blocks: number,
   ): { active: ActivePiece; first: number; count: number } | undefined {
-    const mostWanted = this.windows.critical.find((piece) => !this.have.get(piece));
-    for (const piece of this.windows.critical) {
-      if (!connection.remote!.get(piece) || this.have.get(piece)) continue;
-      const active = this.active.get(piece) ?? this.start(piece, connection, true);
-      if (!active) return undefined;
-      if (active.verifying || (active.single && active.lead !== undefined && active.lead !== connection)) continue;
-      // While nobody knows how fast the peer is, one block at a time: a player gets none of a request before all of it.
-      const most = connection.down.total < INITIAL_IN_FLIGHT_BYTES ? 1 : blocks;
-      const run = active.nextRun(most) ?? (piece === mostWanted ? this.lateRun(active, connection) : undefined);
+    const { readers, critical } = this.windows;
+    if (critical.length === 0) return undefined;
+    // While nobody knows how fast the peer is, one block at a time: a player gets none of a request before all of it.
+    const most = connection.pipeline.probing ? 1 : blocks;
+    for (let i = 0; i < readers.length; i++) {
+      const { piece, block } = readers[(this.turn + i) % readers.length]!;
+      const active = this.takeCritical(piece, connection);
+      const run = active?.nextRun(most, block);
+      if (!run) continue;
+      this.turn = (this.turn + i + 1) % readers.length;
+      return { active: active!, ...run };
+    }
+    const mostWanted = critical.find((piece) => !this.have.get(piece));
+    for (const piece of critical) {
+      const active = this.takeCritical(piece, connection);
+      if (!active) continue;
+      // What stands before a reader in its piece can wait like the rest of the video.
+      const from = readers.find((reader) => reader.piece === piece)?.block;
+      const run = active.nextRun(most, from) ?? (piece === mostWanted ? this.lateRun(active, connection) : undefined);
       if (run) return { active, ...run };
     }
     return undefined;
+  }
+
+  /** A piece that players wait for, where this peer can give of it; taken into memory where it is not. */
+  private takeCritical(piece: number, connection: PeerConnection): ActivePiece | undefined {
+    if (!connection.remote!.get(piece) || this.have.get(piece)) return undefined;
+    const active = this.active.get(piece) ?? this.start(piece, connection, true);
+    if (!active || active.verifying) return undefined;
+    return active.single && active.lead !== undefined && active.lead !== connection ? undefined : active;
   }
 
   /** A block that a player waits for and that somebody has been asked for too long is asked of a second one. */

@@ -287,8 +287,12 @@ export class Swarm implements ConnectionHost, GroupedSwarm {
     this.download?.onAvailability(connection);
     this.options.onChange();
   }
+  onHave(connection: PeerConnection, piece: number): void {
+    this.download?.onHave(connection, piece);
+    this.options.onChange();
+  }
   onUnchoke(connection: PeerConnection): void {
-    this.download?.onAvailability(connection);
+    this.download?.onUnchoke(connection);
   }
   onChoke(connection: PeerConnection): void {
     this.download?.onChoke(connection);
