@@ -1,5 +1,6 @@
 /** Contract of the "Upload" panel, and the rules of its fields, the same on both sides. */
-import type { Audience, OptimisedHeight } from "../peer/status";
+import type { OptimisedHeight } from "../peer/smallerCopy";
+import type { Audience } from "../peer/status";
 import { charCount, cleanText } from "../wire/text";
 
 export const UPLOAD_AUDIENCES = ["everyone", "friends", "public"] as const satisfies readonly Audience[];

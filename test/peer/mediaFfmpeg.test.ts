@@ -5,7 +5,7 @@ import { Ffmpeg } from "../../src/peer/media/ffmpeg";
 import { optimiseVideo } from "../../src/peer/media/optimise";
 import { probeVideo } from "../../src/peer/media/probe";
 import { makeThumbnail } from "../../src/peer/media/thumbnails";
-import { optimisedSize } from "../../src/peer/status";
+import { optimisedSize } from "../../src/peer/smallerCopy";
 import { readThumbnail } from "../../src/wire/thumbnail";
 import { CLIP_MP4, CLIP_WEBM, hasFfmpeg, makeClip } from "../helpers/makeClip";
 import { skip } from "../helpers/skip";

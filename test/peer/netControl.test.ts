@@ -8,9 +8,8 @@ import {
   ControlConnection,
   type ControlHost,
   HELLO_TIMEOUT_MS,
-  PING_INTERVAL_MS,
-  SILENCE_TIMEOUT_MS,
 } from "../../src/peer/net/controlConnection";
+import { PING_INTERVAL_MS, SILENCE_TIMEOUT_MS } from "../../src/peer/net/controlPulse";
 import { REQUEST_TIMEOUT_MS } from "../../src/peer/net/controlRequests";
 import { ALPN_CONTROL, dialTls } from "../../src/peer/net/tlsTransport";
 import { MAX_GRANT_BYTES, MAX_RECORD_BYTES } from "../../src/wire/constants";

@@ -1,6 +1,6 @@
 /** Smaller copies of videos that are shared in their place: H.264 and AAC, which play everywhere, with the index in front. */
 import { StreamletError } from "../../wire/errors";
-import { OPTIMISED_AUDIO_BITS, type OptimisedHeight, optimisedVideoBits } from "../status";
+import { OPTIMISED_AUDIO_BITS, type OptimisedHeight, optimisedVideoBits } from "../smallerCopy";
 import type { Ffmpeg } from "./ffmpeg";
 import type { MediaInfo } from "./mediaInfo";
 import { inputArguments } from "./thumbnails";

@@ -1,8 +1,8 @@
 /**
  * One control connection (ALPN `streamlet-control/1`) between two peers, the same on both sides once hellos are exchanged.
  *
- * Keeps track of: the state (hello, open, closed); requests that wait for their answer; the other side's queries that wait
- * for ours, answered one after the other and only while the socket takes more; and when something last arrived.
+ * Keeps track of: the state (hello, open, closed); requests that wait for their answer; and the other side's queries that wait
+ * for ours, answered one after the other and only while the socket takes more.
  */
 import type { TLSSocket } from "node:tls";
 import {
@@ -31,6 +31,7 @@ import {
   type ControlHost,
   type ControlPeer,
 } from "./controlAnswers";
+import { ControlPulse } from "./controlPulse";
 import { ControlRequests } from "./controlRequests";
 import type { RemoteIdentity } from "./listener";
 import { RateLimiter } from "./rateLimiter";
@@ -47,10 +48,6 @@ export type {
 
 /** Two lost segments; the hello is in the first flight. */
 export const HELLO_TIMEOUT_MS = 10_000;
-/** Keeps the mapping of a home router alive (the shortest seen in practice is 30 s). */
-export const PING_INTERVAL_MS = 20_000;
-/** Two pings and some: then the other side is gone. */
-export const SILENCE_TIMEOUT_MS = 45_000;
 /** After a request large frames are taken for so long, so that an answer that comes too late is no offence. */
 const LATE_ANSWER_MS = 60_000;
 /** At most one notice a second, both those sent and those passed on (protocol.md). */
@@ -98,10 +95,8 @@ export class ControlConnection implements ChatLink {
   private readonly callBacks: RateLimiter;
   private readonly requests: ControlRequests;
   private readonly answers: ControlAnswers;
-  private lastReceivedAt: number;
   private largeFramesUntil = Number.NEGATIVE_INFINITY;
-  private cancelPing: (() => void) | undefined;
-  private cancelSilence: (() => void) | undefined;
+  private readonly pulse: ControlPulse;
   private readonly changeListeners = new Set<() => void>();
   private readonly closeListeners = new Set<(reason: string) => void>();
   private readonly changesOut: Coalescer;
@@ -147,7 +142,12 @@ export class ControlConnection implements ChatLink {
     this.outgoing = outgoing;
     this.peer = { peerId: "", fingerprint: remote.fingerprint, host: remote.host, port: outgoing ? remote.port : 0 };
     this.clock = options.clock ?? systemClock;
-    this.lastReceivedAt = this.clock.now();
+    this.pulse = new ControlPulse(this.clock, {
+      ping: () => this.send({ type: "ping" }),
+      onSilence: () => {
+        this.fail(new StreamletError("connection-timeout", `${this.name} has been silent for too long.`));
+      },
+    });
     this.flood = new RateLimiter(MESSAGES_PER_S, { clock: this.clock, burst: MESSAGE_BURST });
     this.callBacks = new RateLimiter(CALL_BACKS_PER_S, { clock: this.clock, burst: CALL_BACK_BURST });
     this.queryPace = new RateLimiter(QUERIES_PER_S, { clock: this.clock, burst: QUERIES_PER_S });
@@ -277,7 +277,7 @@ export class ControlConnection implements ChatLink {
 
   private onData(chunk: Buffer): void {
     if (this.state === "closed") return;
-    this.lastReceivedAt = this.clock.now();
+    this.pulse.noteReceived();
     try {
       this.decoder.push(chunk);
     } catch (error) {
@@ -343,18 +343,8 @@ export class ControlConnection implements ChatLink {
     this.peer.peerId = message.peerId;
     if (!this.outgoing) this.peer.port = message.port;
     this.state = "open";
-    this.cancelPing = this.clock.every(PING_INTERVAL_MS, () => this.send({ type: "ping" }));
-    this.watchSilence();
+    this.pulse.start();
     this.onHello?.();
-  }
-
-  private watchSilence(): void {
-    const left = this.lastReceivedAt + SILENCE_TIMEOUT_MS - this.clock.now();
-    if (left <= 0) {
-      this.fail(new StreamletError("connection-timeout", `${this.name} has been silent for too long.`));
-      return;
-    }
-    this.cancelSilence = this.clock.after(left, () => this.watchSilence());
   }
 
   private send(message: ControlMessage): void {
@@ -387,8 +377,7 @@ export class ControlConnection implements ChatLink {
         ? new StreamletError("invalid-argument", `${this.name} is this peer itself: enter the address of another one.`)
         : new StreamletError("connection-lost", `${this.name} closed the connection (${reason}).`),
     );
-    this.cancelPing?.();
-    this.cancelSilence?.();
+    this.pulse.stop();
     this.changesOut.dispose();
     this.changesIn.dispose();
     this.answers.dispose();

@@ -1,6 +1,6 @@
 import type { KeyObject } from "node:crypto";
 import { MAX_CLOCK_SKEW_MS } from "../../wire/constants";
-import { type ErrorData, StreamletError } from "../../wire/errors";
+import { StreamletError } from "../../wire/errors";
 import { parseTrackerAddress, type TrackerAddress } from "../../wire/trackerAddress";
 import {
   type AnswerTo,
@@ -16,16 +16,13 @@ import type { Fingerprint, VideoId } from "../../wire/types";
 import { type Clock, systemClock } from "../clock";
 import type { TrackerStatus } from "../status";
 import { reconnectDelay, refusedDelay } from "./backoff";
-import { type Batch, DesiredState, type SignedRecord } from "./desiredState";
+import type { SignedRecord } from "./desiredState";
 import { Emitter } from "./emitter";
-import { type Answer, errorOf, type Request, TrackerLink } from "./trackerLink";
+import { type Answer, type Request, TrackerLink } from "./trackerLink";
+import { TrackerTeller } from "./trackerTeller";
 
 export type { SignedRecord } from "./desiredState";
 
-/** Batches under way at once: a replay of thousands of records must not wait for a round trip after each hundred. */
-const BATCHES_UNDERWAY = 4;
-/** After a failed batch that did not say when to come back. */
-const BATCH_RETRY_MS = 5_000;
 /** A request that is told to come back later does so, for as long as this in all. */
 const PATIENCE_MS = 3_000;
 /** Sources that are asked for unless it is said otherwise: more than a swarm connects to at once. */
@@ -103,7 +100,7 @@ export interface CallbackRequest extends PeerAddress {
 export class TrackerClient {
   readonly #address: TrackerAddress;
   readonly #clock: Clock;
-  readonly #desired = new DesiredState();
+  readonly #teller: TrackerTeller;
   readonly #didChangeStatus = new Emitter<TrackerStatus>();
   readonly #didChangeCatalog = new Emitter<void>();
   readonly #didChangeDirectory = new Emitter<void>();
@@ -117,10 +114,7 @@ export class TrackerClient {
   #running = false;
   #failures = 0;
   #awaySince: number;
-  #underway = 0;
-  #paused = false;
   #cancelRetry: () => void = () => {};
-  #cancelPause: () => void = () => {};
 
   /** Errors: invalid-argument when the address is none. */
   constructor(readonly options: TrackerClientOptions) {
@@ -128,6 +122,10 @@ export class TrackerClient {
     this.#clock = options.clock ?? systemClock;
     this.#awaySince = this.#clock.now();
     this.#status = { address: this.#address.display, state: "connecting" };
+    this.#teller = new TrackerTeller(this.#clock, {
+      onAcknowledged: (id) => this.#didAcknowledge.fire(id),
+      onRefused: (id, error) => this.#didRefuse.fire([id, error]),
+    });
   }
 
   /** As the profile writes it, without the token. */
@@ -166,7 +164,7 @@ export class TrackerClient {
     if (!this.#running) return;
     this.#running = false;
     this.#cancelRetry();
-    this.#cancelPause();
+    this.#teller.disconnected();
     this.#setStatus({ state: "connecting" });
     const link = this.#link;
     this.#link = undefined;
@@ -193,22 +191,19 @@ export class TrackerClient {
 
   /** The whole set, newest record of each id; renewing is calling it again with newer records. */
   setPublished(records: readonly SignedRecord[]): void {
-    this.#desired.setPublished(records);
-    this.#tell();
+    this.#teller.setPublished(records);
   }
   /** Withdrawals to tell until they expire. */
   setWithdrawn(records: readonly SignedRecord[]): void {
-    this.#desired.setWithdrawn(records);
-    this.#tell();
+    this.#teller.setWithdrawn(records);
   }
   /** The whole sets: `have` = holds all or some of it, `want` = is downloading; an id may be in both. */
   setAnnounced(sets: { have: readonly VideoId[]; want: readonly VideoId[] }): void {
-    this.#desired.setAnnounced(sets);
-    this.#tell();
+    this.#teller.setAnnounced(sets);
   }
   /** The record (or withdrawal) set last for this id has been accepted on the present connection. */
   isAcknowledged(id: VideoId): boolean {
-    return this.#status.state === "online" && this.#desired.isAcknowledged(id);
+    return this.#status.state === "online" && this.#teller.isAcknowledged(id);
   }
 
   async query(query: CatalogQuery): Promise<CatalogRows> {
@@ -302,9 +297,7 @@ export class TrackerClient {
   #onWelcome(link: TrackerLink, { host, time }: AnswerTo<"welcome">): void {
     this.#failures = 0;
     this.#observedHost = host;
-    this.#underway = 0;
-    this.#paused = false;
-    this.#desired.restart();
+    this.#teller.connected(link);
     // The answer is of no interest: the first `changed` comes at once, and if all fails so does the link.
     link.request({ type: "subscribe", catalog: true, directory: true }, "done").catch(() => {});
     // It works all the same; but records that look expired are hidden, and then nobody knows why.
@@ -312,12 +305,12 @@ export class TrackerClient {
     this.#clockSkewMs = skew;
     const wrong = Math.abs(skew) > MAX_CLOCK_SKEW_MS;
     this.#setStatus({ state: "online", ...(wrong ? { error: clockError(skew).toInfo() } : {}) });
-    this.#tell();
+    this.#teller.tell();
   }
 
   #onEnd(error: StreamletError): void {
     this.#link = undefined;
-    this.#cancelPause();
+    this.#teller.disconnected();
     if (!this.#running) return;
     const wasOnline = this.#status.state === "online";
     if (wasOnline) this.#awaySince = this.#clock.now();
@@ -334,57 +327,6 @@ export class TrackerClient {
     else {
       const retryAt = Math.round(this.#wallClock() + delay);
       this.#setStatus({ state: "failed", error: error.toInfo(), retryAt });
-    }
-  }
-
-  /** Tells the tracker what it does not know yet, a few batches at a time. */
-  #tell(): void {
-    const link = this.#link;
-    while (link?.isOpen && !this.#paused && this.#underway < BATCHES_UNDERWAY) {
-      const batch = this.#desired.next();
-      if (!batch) return;
-      this.#underway++;
-      this.#send(link, batch).then(
-        () => {
-          if (link !== this.#link) return;
-          this.#underway--;
-          this.#tell();
-        },
-        // #send handles every failure of the tracker; what is left is a fault of this program.
-        (error) => {
-          queueMicrotask(() => {
-            throw error;
-          });
-        },
-      );
-    }
-  }
-
-  async #send(link: TrackerLink, batch: Batch): Promise<void> {
-    const isRecords = batch.message.type !== "announce";
-    let results: AnswerTo<"results">["results"] = [];
-    try {
-      const answer: Answer = await link.request(batch.message, isRecords ? "results" : "done");
-      if (answer.type === "results") results = answer.results;
-    } catch (error) {
-      batch.onFailure();
-      if (link !== this.#link) return;
-      const retryAfterMs = error instanceof StreamletError ? error.data?.retryAfterMs : undefined;
-      this.#paused = true;
-      this.#cancelPause = this.#clock.after(typeof retryAfterMs === "number" ? retryAfterMs : BATCH_RETRY_MS, () => {
-        this.#paused = false;
-        this.#tell();
-      });
-      return;
-    }
-    for (const { id, result } of batch.onAnswer(results)) {
-      if (!result.error) this.#didAcknowledge.fire(id);
-      else {
-        const { code, message, data } = errorOf(result.error);
-        const known: ErrorData = { ...data };
-        if (result.newest !== undefined) known.newest = result.newest;
-        this.#didRefuse.fire([id, new StreamletError(code, message, { data: known })]);
-      }
     }
   }
 

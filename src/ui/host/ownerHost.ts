@@ -5,29 +5,22 @@
  * Rules: one change of profile or engine at a time (`exclusive`); `wanted` says that the active profile is to run, whatever
  * went wrong meanwhile; a VS Code that does not answer (a reloaded window whose old host lingers) makes the owner step down.
  */
-import { randomBytes } from "node:crypto";
-import { mkdir, readdir, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import type { ManualConnection } from "../../peer/status";
+import { rm } from "node:fs/promises";
+import type { ManualConnection, Snapshot } from "../../peer/status";
 import type { PeerConfig } from "../../rpc/peerService";
 import type { ProfileSettings } from "../../rpc/profileSettings";
-import type { EngineMethods, HostState, Profile, ProfileFields, WindowService } from "../../rpc/window";
+import type { HostState, Profile, ProfileFields, WindowService } from "../../rpc/window";
 import { formatContact } from "../../wire/contact";
-import { type ErrorCode, type ErrorInfo, StreamletError, toErrorInfo } from "../../wire/errors";
+import { type ErrorInfo, StreamletError, toErrorInfo } from "../../wire/errors";
 import { answeredWithin } from "./answeredWithin";
-import { Engine } from "./engine";
-import { DROPPED_FOLDER, profileFolder, secretName } from "./places";
+import { EngineKeeper } from "./engineKeeper";
+import { type Forwarded, forwardedMethods } from "./forwarded";
+import { profileFolder } from "./places";
+import { ProfileKeys, type SecretStore } from "./profileKeys";
 import { type KeyValueStore, ProfileStore } from "./profileStore";
+import { setDataAside } from "./setAside";
 import { type NativeSettings, SettingsSync } from "./settingsSync";
 import { startingSnapshot, stoppedSnapshot } from "./snapshots";
-
-/** The part of `vscode.SecretStorage` that is needed. */
-export interface SecretStore {
-  get(key: string): Thenable<string | undefined>;
-  store(key: string, value: string): Thenable<void>;
-  delete(key: string): Thenable<void>;
-}
 
 export type Preferences = Pick<
   PeerConfig,
@@ -65,69 +58,17 @@ export interface OwnerOptions {
   onMustStepDown(): void;
 }
 
-/** Answers of `globalState` and SecretStorage come in milliseconds; a keychain that asks its user may take a minute. */
+/** Answers of `globalState` come in milliseconds. */
 const STATE_TIMEOUT_MS = 5_000;
-const SECRET_TIMEOUT_MS = 90_000;
 /** How long an automatic start waits for the port and folder of a window that is just closing (VS Code grants it 5 s). */
 const HANDOVER_MS = 12_000;
-const HANDOVER_RETRY_MS = 400;
-/** Goodbye to trackers and peers included; VS Code ends a closing extension host after 5 s. */
-const STOP_TIMEOUT_MS = 4_000;
-/** A thread that dies more often than this per minute will die again: ask the user. */
-const MAX_RESTARTS_PER_MINUTE = 3;
-/** Forms that were opened and left; each holds one key. */
-const MAX_PENDING_IDENTITIES = 16;
-
-const FORWARDED = [
-  "upload",
-  "inspectFile",
-  "share",
-  "unshare",
-  "editInfo",
-  "remove",
-  "saveCopy",
-  "cancelTask",
-  "download",
-  "pause",
-  "resume",
-  "cancel",
-  "openStream",
-  "closeStream",
-  "canConvert",
-  "allowConversion",
-  "playback",
-  "savePlayback",
-  "link",
-  "queryNetwork",
-  "queryPeers",
-  "connect",
-  "disconnect",
-  "refresh",
-  "thumbnail",
-  "details",
-  "torrentFile",
-  "mediaTools",
-  "addFriend",
-  "removeFriend",
-  "block",
-  "unblock",
-  "sendChat",
-  "chatHistory",
-  "markChatRead",
-  "deleteChat",
-  "diagnose",
-] as const satisfies readonly (keyof EngineMethods)[];
-
-/** What Reset Data leaves in a profile's folder: the user's videos, and whom they know. */
-const KEPT_DATA: readonly string[] = ["downloads", DROPPED_FOLDER, "contacts.json", "chats"];
 
 export class OwnerHost {
   readonly service: WindowService;
   private readonly profiles: ProfileStore;
   private readonly settings: SettingsSync;
-  private readonly identities = new Map<string, { privateKey: string; fingerprint: string }>();
-  private engine: Engine | undefined;
-  private crashes: number[] = [];
+  private readonly keys: ProfileKeys;
+  private readonly engine: EngineKeeper;
   private current: Pick<HostState, "wanted" | "failure" | "snapshot" | "connections">;
   private tail: Promise<unknown> = Promise.resolve();
   private disposed = false;
@@ -143,6 +84,13 @@ export class OwnerHost {
         ...(inherited.settingsOf ? { settingsOf: inherited.settingsOf } : {}),
       },
     );
+    this.keys = new ProfileKeys(options.secrets, () => options.onMustStepDown());
+    this.engine = new EngineKeeper({
+      workerFile: options.workerFile,
+      onDidChange: (snapshot) => this.onSnapshot(snapshot),
+      onDidCrash: (error, isHopeless) => this.recover(error, isHopeless),
+      onOutput: (line) => options.log.info(line),
+    });
     this.settings = new SettingsSync({
       native: options.settings,
       profiles: this.profiles,
@@ -196,7 +144,7 @@ export class OwnerHost {
         diskQuota = 0,
       } = this.options.preferences(this.profiles.find(id).settings ?? {});
       if (restart) await this.start(id, 0);
-      else await this.engine?.service.setLimits({ uploadLimit, downloadLimit, maxConnections, uploadSlots, diskQuota });
+      else await this.engine.current?.setLimits({ uploadLimit, downloadLimit, maxConnections, uploadSlots, diskQuota });
     });
   }
 
@@ -204,22 +152,12 @@ export class OwnerHost {
   async dispose(): Promise<void> {
     this.disposed = true;
     this.settings.stop();
-    const engine = this.engine;
-    this.engine = undefined;
-    if (!engine) return;
-    await Promise.race([
-      engine.service.stop().catch(() => undefined),
-      sleep(STOP_TIMEOUT_MS, undefined, { ref: false }),
-    ]);
-    await engine.dispose();
+    await this.engine.dispose();
   }
 
   private createService(): WindowService {
-    const forwarded = Object.fromEntries(
-      FORWARDED.map((name) => [name, (...args: unknown[]) => this.forward(name, args)]),
-    ) as unknown as Pick<EngineMethods, (typeof FORWARDED)[number]>;
     return {
-      ...forwarded,
+      ...forwardedMethods((name, args) => this.forward(name, args)),
       prepareIdentity: () => this.prepareIdentity(),
       createProfile: (fields, token) => this.exclusive(() => this.createProfile(fields, token)),
       editProfile: (id, fields) => this.exclusive(() => this.editProfile(id, fields)),
@@ -235,26 +173,20 @@ export class OwnerHost {
   // profiles
 
   private async prepareIdentity(): Promise<{ token: string; fingerprint: string }> {
-    const identity = await this.requireEngine().service.createIdentity();
-    const token = randomBytes(16).toString("hex");
-    this.identities.set(token, identity);
-    for (const oldest of this.identities.keys()) {
-      if (this.identities.size <= MAX_PENDING_IDENTITIES) break;
-      this.identities.delete(oldest);
-    }
-    return { token, fingerprint: identity.fingerprint };
+    const identity = await this.engine.service.createIdentity();
+    return { token: this.keys.hold(identity), fingerprint: identity.fingerprint };
   }
 
   private async createProfile(fields: ProfileFields, token: string): Promise<{ id: string }> {
-    const identity = this.identities.get(token) ?? (await this.requireEngine().service.createIdentity());
-    const profile = await this.answered(this.profiles.add(fields, identity.fingerprint, Date.now()), STATE_TIMEOUT_MS);
+    const identity = this.keys.held(token) ?? (await this.engine.service.createIdentity());
+    const profile = await this.answered(this.profiles.add(fields, identity.fingerprint, Date.now()));
     try {
-      await this.answered(this.options.secrets.store(secretName(profile.id), identity.privateKey), SECRET_TIMEOUT_MS);
+      await this.keys.store(profile.id, identity.privateKey);
     } catch (error) {
       await this.profiles.remove(profile.id);
       throw error;
     }
-    this.identities.delete(token);
+    this.keys.release(token);
     await this.stop();
     this.settings.look();
     this.emit();
@@ -263,7 +195,7 @@ export class OwnerHost {
 
   private async editProfile(id: string, fields: ProfileFields): Promise<void> {
     const before = this.profiles.find(id);
-    const after = await this.answered(this.profiles.edit(id, fields), STATE_TIMEOUT_MS);
+    const after = await this.answered(this.profiles.edit(id, fields));
     this.emit();
     const changed = JSON.stringify(fieldsOf(before)) !== JSON.stringify(fieldsOf(after));
     if (id === this.profiles.activeId && this.current.wanted && (changed || this.current.failure))
@@ -273,12 +205,12 @@ export class OwnerHost {
   private async deleteProfile(id: string): Promise<void> {
     const profile = this.profiles.find(id);
     if (id === this.profiles.activeId) await this.stop();
-    const privateKey = await this.answered(this.options.secrets.get(secretName(id)), SECRET_TIMEOUT_MS);
-    if (privateKey) await this.requireEngine().service.deleteData(this.configOf(profile, privateKey));
+    const privateKey = await this.keys.read(id);
+    if (privateKey) await this.engine.service.deleteData(this.configOf(profile, privateKey));
     // Also what the engine does not know of, and the folder of a profile whose key is lost.
     await rm(this.folderOf(id), { recursive: true, force: true, maxRetries: 5 });
-    await this.answered(this.options.secrets.delete(secretName(id)), SECRET_TIMEOUT_MS);
-    await this.answered(this.profiles.remove(id), STATE_TIMEOUT_MS);
+    await this.keys.delete(id);
+    await this.answered(this.profiles.remove(id));
     this.settings.look();
     this.emit();
   }
@@ -288,29 +220,23 @@ export class OwnerHost {
     const active = id === this.profiles.activeId;
     const wanted = this.current.wanted;
     if (active) await this.stop();
-    const folder = this.folderOf(id);
-    const aside = join(folder, `set-aside-${new Date().toISOString().replaceAll(":", "-")}`);
-    await mkdir(aside, { recursive: true });
-    for (const name of await readdir(folder)) {
-      if (!KEPT_DATA.includes(name) && !name.startsWith("set-aside-"))
-        await rename(join(folder, name), join(aside, name));
-    }
+    const aside = await setDataAside(this.folderOf(id));
     this.options.log.info(`The data of a profile was set aside in ${aside}`);
     if (active && wanted) await this.start(id, 0);
   }
 
   private async renewIdentity(id: string): Promise<void> {
     this.profiles.find(id);
-    const identity = await this.requireEngine().service.createIdentity();
-    await this.answered(this.options.secrets.store(secretName(id), identity.privateKey), SECRET_TIMEOUT_MS);
-    await this.answered(this.profiles.edit(id, { fingerprint: identity.fingerprint }), STATE_TIMEOUT_MS);
+    const identity = await this.engine.service.createIdentity();
+    await this.keys.store(id, identity.privateKey);
+    await this.answered(this.profiles.edit(id, { fingerprint: identity.fingerprint }));
     this.emit();
     if (id === this.profiles.activeId && this.current.wanted) await this.start(id, 0);
   }
 
   /** Not in turn: a start may wait for seconds, and what is shown must not. */
   private async changeSettings(id: string, settings: Partial<ProfileSettings>): Promise<void> {
-    await this.answered(this.settings.change(id, settings), STATE_TIMEOUT_MS);
+    await this.answered(this.settings.change(id, settings));
     if (id === this.profiles.activeId) void this.applyPreferences({ restart: false }).catch(() => undefined);
   }
 
@@ -318,10 +244,10 @@ export class OwnerHost {
 
   private async start(id: string, patienceMs: number): Promise<void> {
     const switched = id !== this.profiles.activeId;
-    await this.answered(this.profiles.activate(id, Date.now()), STATE_TIMEOUT_MS);
+    await this.answered(this.profiles.activate(id, Date.now()));
     this.settings.look();
     const profile = this.profiles.find(id);
-    if (this.engine) await this.engine.service.stop().catch((error) => this.options.log.warn(String(error)));
+    await this.engine.current?.stop().catch((error) => this.options.log.warn(String(error)));
     this.current = {
       wanted: true,
       snapshot: startingSnapshot(profile),
@@ -329,14 +255,8 @@ export class OwnerHost {
     };
     this.emit();
     try {
-      const privateKey = await this.answered(this.options.secrets.get(secretName(id)), SECRET_TIMEOUT_MS);
-      if (!privateKey) {
-        throw new StreamletError(
-          "identity-missing",
-          `The key of the profile ${profile.peerId} is not in the keychain.`,
-        );
-      }
-      await this.startPatiently(this.configOf(profile, privateKey), patienceMs);
+      const privateKey = await this.keys.require(profile);
+      await this.engine.start(this.configOf(profile, privateKey), patienceMs);
       this.options.log.info(`Profile ${profile.peerId} runs.`);
     } catch (error) {
       this.fail(toErrorInfo(error));
@@ -344,23 +264,9 @@ export class OwnerHost {
     }
   }
 
-  private async startPatiently(config: PeerConfig, patienceMs: number): Promise<void> {
-    const handover: readonly ErrorCode[] = ["port-in-use", "data-folder-in-use"];
-    for (const deadline = Date.now() + patienceMs; ; ) {
-      try {
-        await this.requireEngine().service.start(config);
-        return;
-      } catch (error) {
-        const passing = error instanceof StreamletError && handover.includes(error.code);
-        if (!passing || Date.now() >= deadline || this.disposed) throw error;
-        await sleep(HANDOVER_RETRY_MS);
-      }
-    }
-  }
-
   private async stop(): Promise<void> {
     this.current = { ...this.current, wanted: false, connections: [], failure: undefined };
-    if (this.engine) await this.engine.service.stop();
+    await this.engine.current?.stop();
     this.current.snapshot = stoppedSnapshot();
     this.emit();
   }
@@ -371,39 +277,29 @@ export class OwnerHost {
     this.emit();
   }
 
-  private requireEngine(): Engine {
-    if (this.disposed) throw new StreamletError("connection-lost", "This window is closing: try again in another one.");
-    this.engine ??= new Engine(this.options.workerFile, {
-      onDidChange: (snapshot) => {
-        if (!this.current.wanted || this.current.failure) return;
-        const { connections: before } = this.current;
-        // An engine that stops or starts says nothing of whom it will be connected to.
-        const connections = snapshot.peer.state === "running" ? named(snapshot.manual, before) : before;
-        this.current = { ...this.current, snapshot, connections };
-        this.emit();
-      },
-      onDidCrash: (error) => this.recover(error),
-      onOutput: (line) => this.options.log.info(line),
-    });
-    return this.engine;
+  private onSnapshot(snapshot: Snapshot): void {
+    if (!this.current.wanted || this.current.failure) return;
+    const { connections: before } = this.current;
+    // An engine that stops or starts says nothing of whom it will be connected to.
+    const connections = snapshot.peer.state === "running" ? named(snapshot.manual, before) : before;
+    this.current = { ...this.current, snapshot, connections };
+    this.emit();
   }
 
-  private recover(error: Error): void {
-    this.engine = undefined;
-    const now = Date.now();
-    this.crashes = [...this.crashes.filter((time) => time > now - 60_000), now];
+  private recover(error: Error, isHopeless: boolean): void {
     this.options.log.error(`The peer stopped unexpectedly: ${error.stack ?? error.message}`);
     if (!this.current.wanted) return;
     const id = this.profiles.activeId;
-    if (!id || this.crashes.length > MAX_RESTARTS_PER_MINUTE) this.fail({ code: "internal", message: error.message });
+    if (!id || isHopeless) this.fail({ code: "internal", message: error.message });
     else void this.exclusive(() => this.start(id, HANDOVER_MS)).catch(() => undefined);
   }
 
-  private async forward(name: (typeof FORWARDED)[number], args: unknown[]): Promise<unknown> {
-    if (!this.engine || !this.current.wanted || this.current.failure) {
+  private async forward(name: Forwarded, args: unknown[]): Promise<unknown> {
+    const service = this.engine.current;
+    if (!service || !this.current.wanted || this.current.failure) {
       throw new StreamletError("not-running", "No profile runs: start one first.");
     }
-    const method = this.engine.service[name] as (...args: unknown[]) => Promise<unknown>;
+    const method = service[name] as (...args: unknown[]) => Promise<unknown>;
     return method(...args);
   }
 
@@ -434,8 +330,8 @@ export class OwnerHost {
   }
 
   /** Whatever VS Code is asked: silence makes this window step down. */
-  private answered<T>(answer: Thenable<T>, timeoutMs: number): Promise<T> {
-    return answeredWithin(answer, timeoutMs, () => this.options.onMustStepDown());
+  private answered<T>(answer: Thenable<T>): Promise<T> {
+    return answeredWithin(answer, STATE_TIMEOUT_MS, () => this.options.onMustStepDown());
   }
 }
 

@@ -1,6 +1,7 @@
 /** What the upload form says of its files, in figures. */
 import { l10n } from "vscode";
-import { type FileFacts, type OptimisedHeight, optimisedSize } from "../../peer/status";
+import { type OptimisedHeight, optimisedSize } from "../../peer/smallerCopy";
+import type { FileFacts } from "../../peer/status";
 import type { UploadForm } from "../../rpc/uploadPanel";
 import { formatBytes, formatDuration } from "../format";
 

@@ -1,7 +1,8 @@
 import { basename, dirname } from "node:path";
 import * as vscode from "vscode";
 import * as z from "zod";
-import { type FileFacts, OPTIMISED_HEIGHTS } from "../../peer/status";
+import { OPTIMISED_HEIGHTS } from "../../peer/smallerCopy";
+import type { FileFacts } from "../../peer/status";
 import {
   defaultTitle,
   type FromUploadPage,
