@@ -93,7 +93,7 @@ if (flags.has("--tests")) {
     ...node,
     // Black-box tests run the programs, which lie beside them.
     entryPoints: { ...testEntries(), ...WORKERS, ...PROGRAMS },
-    external: ["mocha", "playwright-core", "vscode", "fast-check"],
+    external: ["mocha", "playwright-core", "vscode", "fast-check", "mediabunny"],
     outdir: "out/test",
     sourcemap: "inline",
   });

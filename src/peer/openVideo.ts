@@ -104,10 +104,12 @@ export class OpenVideo {
     return this.inTurn(() => this.closeParts());
   }
 
-  /** As `close`; a check of what is on disk ends first. */
+  /** Closes what is being downloaded; a check of what is on disk ends first. One that has become whole meanwhile may be read. */
   async interrupt(): Promise<void> {
     this.stopping = true;
-    await this.close().finally(() => {
+    await this.inTurn(async () => {
+      if (this.parts && this.host.isDownloading()) await this.closeParts();
+    }).finally(() => {
       this.stopping = false;
     });
   }

@@ -91,7 +91,7 @@ export class VideoStorage {
 
   async close(): Promise<void> {
     if (this.file !== undefined) await this.engine.verifier.closeFile(this.file).catch(() => undefined);
-    await this.store.release();
+    await this.store.close();
     this.resume?.close();
     this.tree?.close();
   }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { getPriority } from "node:os";
 import { join } from "node:path";
 import { conversionUrl, fetchConverted, ffmpeg, holdConversion, readConverted, readersOf } from "../helpers/converted";
 import { hasFfmpeg, makeClip } from "../helpers/makeClip";
@@ -222,6 +223,26 @@ describe("Converting a video that plays", function () {
       await alice.session.allowConversion(next.id);
       await holdConversion(next.url);
       await ends(() => alice.session.stop());
+    });
+
+    it("is confined by the system, and knows of no proxy", async () => {
+      process.env.http_proxy = "http://127.0.0.1:1";
+      process.env.STREAMLET_TEST_TOKEN = "secret";
+      try {
+        const held = await holdConversion(url);
+        const [pid] = readersOf(url);
+        const limits = readFileSync(`/proc/${pid}/limits`, "utf8");
+        assert.match(limits, /^Max file size +0 +0 /m);
+        assert.match(limits, /^Max core file size +0 +0 /m);
+        assert.match(limits, /^Max open files +64 +64 /m);
+        assert.match(limits, /^Max address space +2147483648 +2147483648 /m);
+        assert.doesNotMatch(readFileSync(`/proc/${pid}/environ`, "utf8"), /proxy|secret/);
+        assert.ok(getPriority(pid) > 0);
+        held.abort();
+      } finally {
+        delete process.env.http_proxy;
+        delete process.env.STREAMLET_TEST_TOKEN;
+      }
     });
 
     it("makes no more than a page takes", async () => {

@@ -21,6 +21,7 @@ export class PieceStore implements BlockSource {
   private checkedAt = Number.NEGATIVE_INFINITY;
   private reading = 0;
   private idle: (() => void)[] = [];
+  private closed = false;
 
   constructor(
     readonly content: Content,
@@ -35,9 +36,11 @@ export class PieceStore implements BlockSource {
     return this.have.get(piece);
   }
 
-  /** Fills the views in order from `position`. Errors: file-missing, file-changed, file-unreadable. */
+  /** Fills the views in order from `position`. Errors: file-missing, file-changed, file-unreadable, cancelled (closed). */
   async read(views: Uint8Array[], position: number): Promise<void> {
     while (this.locked) await this.locked.catch(() => undefined);
+    // Opened again, it would stay open.
+    if (this.closed) throw new StreamletError("cancelled", "The video was closed.");
     this.reading++;
     try {
       await this.checkFresh();
@@ -56,8 +59,9 @@ export class PieceStore implements BlockSource {
     }
   }
 
-  /** Closes the file once nobody reads it; it is opened again when needed. */
-  release(): Promise<void> {
+  /** Closes the file once nobody reads it. */
+  close(): Promise<void> {
+    this.closed = true;
     return this.alone(() => this.closeWhenIdle());
   }
 
