@@ -15,7 +15,16 @@ import { checkVideoFile } from "./storage/videoFile";
 
 type Owner = Pick<
   RunningPeer,
-  "uploads" | "library" | "peerId" | "identity" | "assertRunning" | "runtime" | "sharing" | "runtimes" | "changed"
+  | "uploads"
+  | "library"
+  | "peerId"
+  | "identity"
+  | "assertRunning"
+  | "runtime"
+  | "sharing"
+  | "runtimes"
+  | "changed"
+  | "flush"
 >;
 
 /** See PeerService.upload. A file that is in the library as it is gets what the request says. */
@@ -38,7 +47,7 @@ export async function uploadVideo(peer: Owner, request: UploadRequest): Promise<
     const info = { title: request.title ? title : known.title, description, thumbnail };
     if (peer.library.update(known.key, info) !== known) peer.sharing.invalidateRecord(known.key);
     peer.sharing.set(peer.runtime(known.key), request.share || known.shared, request.audience);
-    await peer.library.flush();
+    await peer.flush();
     return { key: known.key };
   }
   const entry = peer.library.add({

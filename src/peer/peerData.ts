@@ -6,6 +6,7 @@ import { Contacts } from "./social/contacts";
 import { FolderLock } from "./storage/folderLock";
 import { Library } from "./storage/library";
 import { PlaybackStore } from "./stream/playback";
+import { Withdrawals } from "./withdrawals";
 
 export class PeerData {
   private constructor(
@@ -14,6 +15,7 @@ export class PeerData {
     readonly contacts: Contacts,
     readonly chats: ChatStore,
     readonly playback: PlaybackStore,
+    readonly withdrawals: Withdrawals,
   ) {}
 
   /**
@@ -27,14 +29,23 @@ export class PeerData {
       const contacts = await Contacts.open(dataDir, self);
       const chats = await ChatStore.open(dataDir, () => onChange());
       const playback = await PlaybackStore.open(join(dataDir, "playback.json"));
-      return new PeerData(lock, library, contacts, chats, playback);
+      const withdrawals = await Withdrawals.open(join(dataDir, "withdrawals.json"), self);
+      return new PeerData(lock, library, contacts, chats, playback, withdrawals);
     } catch (error) {
       await lock.release();
       throw error;
     }
   }
 
+  /** Resolves when what was decided about the library is on disk. Errors: disk-full, write-failed. */
+  async flush(): Promise<void> {
+    // First: a library that no longer shares a video would not take it back again.
+    await this.withdrawals.flush();
+    await this.library.flush();
+  }
+
   async close(): Promise<void> {
+    await this.withdrawals.flush();
     await Promise.all([this.library.close(), this.contacts.close(), this.chats.close(), this.playback.close()]);
     await this.lock.release();
   }

@@ -8,6 +8,7 @@ import type { LibraryEntry } from "./storage/library";
 import type { Catalog, OwnVideo } from "./tracker/catalog";
 import type { SignedRecord, TrackerClient } from "./tracker/trackerClient";
 import type { VideoRuntime } from "./videoRuntime";
+import type { Withdrawals } from "./withdrawals";
 
 /** A record is signed anew when less than this of its life is left: trackers that miss one renewal still list it. */
 const RENEW_BEFORE_MS = MAX_RECORD_LIFETIME_MS / 2;
@@ -20,12 +21,11 @@ interface Signed {
 }
 
 export class Publisher {
-  private withdrawn: { id: VideoId; record: Uint8Array; expires: number }[] = [];
-
   constructor(
     private readonly engine: Engine,
     private readonly catalog: Catalog,
     private readonly trackers: readonly TrackerClient[],
+    private readonly withdrawals: Withdrawals,
     private readonly runtimes: () => Iterable<VideoRuntime>,
   ) {}
 
@@ -51,11 +51,11 @@ export class Publisher {
     }
     for (const key of this.signed.keys()) if (!this.engine.library.get(key)) this.signed.delete(key);
     const shared = new Set(published.map((p) => p.id));
-    const now = this.engine.wallClock();
-    this.withdrawn = this.withdrawn.filter((w) => w.expires > now && !shared.has(w.id));
+    this.withdrawals.prune(this.engine.wallClock(), (id) => shared.has(id));
+    const withdrawn = this.withdrawals.list();
     this.catalog.setOwn(own);
     for (const tracker of this.trackers) {
-      tracker.setWithdrawn(this.withdrawn);
+      tracker.setWithdrawn(withdrawn);
       tracker.setPublished(published);
       tracker.setAnnounced({ have, want });
     }
@@ -83,11 +83,12 @@ export class Publisher {
     // What is to be signed anew was told as it was signed last.
     const last = (entry.record === undefined ? this.signed.get(entry.key) : this.known(entry, now))?.record;
     if (!last || last.expires <= now) return; // nobody lists it, or not any more
-    const { title, description, audience } = last;
+    const { title, audience } = last;
     if (audience === "friends") return; // nobody but friends was told of it, and they ask again
-    // With the words that were signed before: newer ones may be such that they cannot be.
-    const record = this.sign({ ...entry, title, description, audience }, true, last.expires);
-    this.withdrawn.push({ id: entry.id, record, expires: last.expires });
+    // With the title that was signed before, as a newer one may be such that it cannot be; nobody sees the rest.
+    const { thumbnail: _, ...plain } = entry;
+    const record = this.sign({ ...plain, title, description: "", audience }, true, last.expires);
+    this.withdrawals.add({ id: entry.id, record, expires: last.expires });
   }
 
   /** The record as it is told to others; undefined where none can be made, as `error` of the video then says. */

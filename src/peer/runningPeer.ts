@@ -168,7 +168,7 @@ export class RunningPeer implements Engine {
       sharingChanged: () => this.sharingChanged(),
     });
     this.grantKeeper.open();
-    this.publisher = new Publisher(this, this.catalog, this.trackers, () => this.runtimes.values());
+    this.publisher = new Publisher(this, this.catalog, this.trackers, data.withdrawals, () => this.runtimes.values());
     this.sharing = new Sharing({
       engine: this,
       publisher: this.publisher,
@@ -267,6 +267,11 @@ export class RunningPeer implements Engine {
   /** For whoever has waited for something meanwhile. Errors: not-running. */
   assertRunning(): void {
     if (this.stopped) throw notRunning();
+  }
+
+  /** See `PeerData.flush`. */
+  flush(): Promise<void> {
+    return this.data.flush();
   }
 
   // --- Engine -----------------------------------------------------------------------------------------------------------

@@ -130,7 +130,7 @@ export class Session implements PeerService {
     if (ours && !partPath) await rm(path, { force: true });
     await peer.uploads.discardCopy(key);
     peer.library.remove(key);
-    await peer.library.flush();
+    await peer.flush();
     peer.changed();
     peer.sharingChanged();
   }
@@ -329,7 +329,7 @@ export class Session implements PeerService {
   private async applySharing(runtime: VideoRuntime, shared: boolean, audience: Audience): Promise<void> {
     const peer = this.peer();
     peer.sharing.set(runtime, shared, audience);
-    await peer.library.flush();
+    await peer.flush();
   }
 
   private takeSnapshot(): Snapshot {

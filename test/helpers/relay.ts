@@ -8,11 +8,11 @@ export class RecordingRelay {
 
   private constructor(private readonly server: Server) {}
 
-  static async start(to: number): Promise<RecordingRelay> {
+  static async start(to: number, port = 0): Promise<RecordingRelay> {
     const server = createServer();
     const relay = new RecordingRelay(server);
     server.on("connection", (incoming) => relay.join(incoming, connect(to, LOOPBACK)));
-    await new Promise<void>((resolve) => server.listen(0, LOOPBACK, resolve));
+    await new Promise<void>((resolve) => server.listen(port, LOOPBACK, resolve));
     return relay;
   }
 

@@ -3,7 +3,17 @@ import { copyFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { befriend, networkWhere } from "../helpers/friends";
 import { randomFile } from "../helpers/randomFile";
-import { shareFile, snapshotWhere, startPeer, stopSessions, type TestPeer, videoWhere } from "../helpers/sessions";
+import { RecordingRelay } from "../helpers/relay";
+import {
+  restartPeer,
+  shareFile,
+  snapshotWhere,
+  startPeer,
+  stopSessions,
+  type TestPeer,
+  videoWhere,
+} from "../helpers/sessions";
+import { LOOPBACK } from "../helpers/sockets";
 import { tempDir } from "../helpers/tempDir";
 import { startTracker, stopAll } from "../tracker/support";
 
@@ -72,6 +82,68 @@ describe("a video that was for everyone and is for friends now", function () {
     );
     assert.equal((await alice.session.snapshot()).videos[0]?.key, key);
     await gone();
+  });
+});
+
+describe("a video that was taken back while its tracker could not be reached", function () {
+  this.timeout(60_000);
+  let relay: RecordingRelay;
+  let trackerPort: number;
+  let relayPort: number;
+  let alice: TestPeer;
+  let bob: TestPeer;
+  let carol: TestPeer;
+  let file: string;
+  let shared: { key: string; id: string };
+
+  before(async () => {
+    file = await randomFile(join(tempDir(), "demo.mp4"), 300_000, 43);
+  });
+  beforeEach(async () => {
+    trackerPort = (await startTracker()).port;
+    relay = await RecordingRelay.start(trackerPort);
+    relayPort = relay.port;
+    alice = await startPeer("alice", { trackers: [`${LOOPBACK}:${relayPort}`] });
+    bob = await startPeer("bob", { trackers: [`${LOOPBACK}:${trackerPort}`] });
+    carol = await startPeer("carol", { trackers: [`${LOOPBACK}:${trackerPort}`] });
+    shared = await shareFile(alice, file);
+    await networkWhere(bob, "bob sees it", (videos) => videos.length === 1);
+    await bob.session.downloadResult((await bob.session.download({ source: shared.id })).key);
+    await networkWhere(carol, "bob has it as well", ([video]) => video?.sources === 2);
+    await relay.stop();
+    await snapshotWhere(alice, "the tracker is away", ({ peer }) => peer.trackers[0]?.state !== "online");
+  });
+  afterEach(async () => {
+    await stopSessions();
+    await relay.stop().catch(() => undefined);
+    await stopAll();
+  });
+
+  /** The tracker can be reached again only after the restart; bob goes on giving what he has. */
+  async function restartAway(): Promise<void> {
+    alice = await restartPeer(alice);
+    assert.equal((await carol.session.queryNetwork({ limit: 10 })).total, 1);
+    relay = await RecordingRelay.start(trackerPort, relayPort);
+  }
+
+  it("is taken back after a restart", async () => {
+    await alice.session.unshare(shared.key);
+    await restartAway();
+    await networkWhere(carol, "carol sees it no more", (videos) => videos.length === 0);
+  });
+
+  it("is taken back after a restart where it was removed", async () => {
+    await alice.session.remove(shared.key, { deleteFile: false });
+    await restartAway();
+    await networkWhere(carol, "carol sees it no more", (videos) => videos.length === 0);
+  });
+
+  it("is listed after a restart where it was shared again", async () => {
+    await alice.session.unshare(shared.key);
+    await alice.session.share(shared.key, "everyone");
+    await restartAway();
+    await videoWhere(alice, "the tracker acknowledges", (v) => v.publishedOn === 1);
+    assert.equal((await networkWhere(carol, "it is listed", (videos) => videos.length === 1)).length, 1);
   });
 });
 
