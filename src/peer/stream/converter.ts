@@ -57,7 +57,7 @@ export class Converter {
   async convert(source: StreamSource, from: number, sink: ConversionSink, signal: AbortSignal): Promise<void> {
     const { ffmpeg } = await this.ffmpeg().tools();
     if (!ffmpeg) throw new StreamletError("ffmpeg-missing", "Converting a video needs ffmpeg: install it.");
-    await this.takeSlot();
+    await this.takeSlot(signal);
     const input = new ConvertedInput(source);
     let address: StreamAddress | undefined;
     try {
@@ -65,25 +65,38 @@ export class Converter {
       await this.run(source, input, address.url, from, sink, signal);
     } finally {
       if (address) this.serving.close(address.id);
-      this.running--;
-      this.waiting.shift()?.();
+      this.leaveSlot();
     }
   }
 
-  private async takeSlot(): Promise<void> {
-    if (this.running >= MAX_CONVERSIONS) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, SLOT_WAIT_MS);
-        this.waiting.push(() => {
-          clearTimeout(timer);
-          resolve();
-        });
-      });
+  private async takeSlot(signal: AbortSignal): Promise<void> {
+    if (this.running < MAX_CONVERSIONS) {
+      this.running++;
+      return;
     }
-    if (this.running >= MAX_CONVERSIONS) {
-      throw new StreamletError("too-many", `${MAX_CONVERSIONS} videos are being converted already: close a player.`);
-    }
-    this.running++;
+    const taken = await new Promise<boolean>((resolve) => {
+      const settle = (isTaken: boolean) => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", giveUp);
+        this.waiting = this.waiting.filter((other) => other !== take);
+        resolve(isTaken);
+      };
+      const take = () => settle(true);
+      const giveUp = () => settle(false);
+      const timer = setTimeout(giveUp, SLOT_WAIT_MS);
+      signal.addEventListener("abort", giveUp, { once: true });
+      this.waiting.push(take);
+    });
+    if (taken) return;
+    if (signal.aborted) throw cancelled();
+    throw new StreamletError("too-many", `${MAX_CONVERSIONS} videos are being converted already: close a player.`);
+  }
+
+  /** Whoever waits for longest has it at once, before anybody who comes now. */
+  private leaveSlot(): void {
+    const next = this.waiting[0];
+    if (next) next();
+    else this.running--;
   }
 
   private async run(
