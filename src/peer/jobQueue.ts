@@ -22,6 +22,10 @@ export class JobQueue {
     });
   }
 
+  has(key: string): boolean {
+    return this.jobs.has(key);
+  }
+
   /** Resolves when the job has come to its end; at once where there is none. */
   async cancel(key: string): Promise<void> {
     const job = this.jobs.get(key);

@@ -23,7 +23,7 @@ function sameFigures(a: LiveFigures, b: LiveFigures): boolean {
 }
 
 function libraryVideo(e: LibraryEntry, { bytesDone, ...figures }: LiveFigures): LibraryVideo {
-  const downloading = e.state === "downloading" || e.state === "checking";
+  const downloading = e.state === "downloading" || (e.state === "checking" && e.partPath !== undefined);
   return {
     key: e.key,
     ...(e.id ? { id: e.id } : {}),
@@ -39,6 +39,8 @@ function libraryVideo(e: LibraryEntry, { bytesDone, ...figures }: LiveFigures): 
     ...(e.container === undefined ? {} : { container: e.container }),
     ...(e.codecs === undefined ? {} : { codecs: e.codecs }),
     hasThumbnail: e.thumbnail !== undefined,
+    ...(e.uploadLimit === undefined ? {} : { uploadLimit: e.uploadLimit }),
+    ...(e.downloadLimit === undefined ? {} : { downloadLimit: e.downloadLimit }),
     audience: e.audience,
     shared: e.shared && (e.state === "ready" || downloading),
     state: e.state,

@@ -5,6 +5,7 @@
 import type { Bitfield } from "../wire/bitfield";
 import type { Engine } from "./engine";
 import { MAX_CONNECTIONS_PER_VIDEO } from "./limits";
+import type { Limiter } from "./net/nestedLimiter";
 import type { LibraryEntry } from "./storage/library";
 import type { Content } from "./swarm/content";
 import type { Pieces } from "./swarm/pieceMap";
@@ -26,6 +27,7 @@ export type OpenParts = Readonly<Parts>;
 /** The video that is opened, as far as opening it depends on more than its entry. */
 export interface OpenVideoHost {
   readonly admission: SwarmAdmission;
+  readonly uploadLimiter: Limiter;
   /** Errors: unknown-video, when it has been removed. */
   entry(): LibraryEntry;
   isDownloading(): boolean;
@@ -169,7 +171,7 @@ export class OpenVideo {
       infoBytes,
       clock: engine.clock,
       peerId20: engine.peerId20,
-      uploadLimiter: engine.uploadLimiter,
+      uploadLimiter: host.uploadLimiter,
       maxConnections: MAX_CONNECTIONS_PER_VIDEO,
       group: engine.swarms,
       admission: host.admission,

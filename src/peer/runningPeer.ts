@@ -21,6 +21,7 @@ import { PeerData } from "./peerData";
 import { PeerFinder } from "./peerFinder";
 import { PeerLimits } from "./peerLimits";
 import { Publisher } from "./publisher";
+import { Rechecks } from "./rechecks";
 import { Runtimes } from "./runtimes";
 import { Sharing } from "./sharing";
 import { Chat } from "./social/chat";
@@ -72,6 +73,7 @@ export class RunningPeer implements Engine {
   private readonly grantIssuer: GrantIssuer;
   readonly friendLinks: FriendLinks;
   readonly uploads: Uploads;
+  readonly rechecks = new Rechecks(this);
   readonly downloads = new Downloads(this);
   readonly manual: ManualPeers;
   /** Since the start. */
@@ -237,7 +239,7 @@ export class RunningPeer implements Engine {
     this.grantKeeper.stop();
     const goodbyes = [...this.trackers.map((tracker) => tracker.stop()), this.finder.stop()];
     this.controls.stop();
-    await Promise.all([this.uploads.close(), this.gateway.stop()]);
+    await Promise.all([this.uploads.close(), this.rechecks.close(), this.gateway.stop()]);
     await this.runtimes.close();
     await Promise.all([...goodbyes, this.listener?.close(), this.verifier.close()]);
     this.catalog.dispose();
@@ -368,7 +370,7 @@ export class RunningPeer implements Engine {
   }
 
   private async openVideos(): Promise<void> {
-    await this.runtimes.open(this.uploads);
+    await this.runtimes.open(this.uploads, this.rechecks);
     this.sharing.publish();
     this.manual.retry();
     this.friendLinks.lookSoon();

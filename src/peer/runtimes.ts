@@ -4,6 +4,7 @@
  */
 import { StreamletError } from "../wire/errors";
 import type { Engine } from "./engine";
+import type { Rechecks } from "./rechecks";
 import type { Uploads } from "./uploads";
 import { VideoRuntime } from "./videoRuntime";
 
@@ -51,7 +52,7 @@ export class Runtimes {
   }
 
   /** Everything that is in the library goes on where it was. Resolves when files have been looked at. */
-  async open(uploads: Uploads): Promise<void> {
+  async open(uploads: Uploads, rechecks: Rechecks): Promise<void> {
     const { library, identity } = this.engine;
     for (const { key, origin, ownerFingerprint } of library.entries()) {
       // The profile may have got a new key: what it has uploaded is its own all the same.
@@ -62,8 +63,9 @@ export class Runtimes {
     await uploads.sweep();
     const looks: Promise<void>[] = [];
     for (const runtime of this.byKey.values()) {
-      const { state } = runtime.entry;
+      const { state, partPath } = runtime.entry;
       if (state === "hashing" || state === "optimising") uploads.begin(runtime);
+      else if (state === "checking" && !partPath) rechecks.begin(runtime);
       else looks.push(runtime.open());
     }
     await Promise.all(looks);

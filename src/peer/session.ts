@@ -4,7 +4,15 @@
  */
 import { rm } from "node:fs/promises";
 import { resolve } from "node:path";
-import type { DownloadRequest, EditedInfo, Limits, PeerConfig, PeerService, UploadRequest } from "../rpc/peerService";
+import type {
+  DownloadRequest,
+  EditedInfo,
+  Limits,
+  PeerConfig,
+  PeerService,
+  UploadRequest,
+  VideoLimits,
+} from "../rpc/peerService";
 import { StreamletError } from "../wire/errors";
 import { systemClock } from "./clock";
 import { diagnose } from "./diagnose";
@@ -122,7 +130,7 @@ export class Session implements PeerService {
     if (runtime.entry.shared) peer.sharing.withdraw(runtime);
     peer.runtimes.delete(key);
     peer.playback.delete(key);
-    await peer.uploads.cancel(key);
+    await Promise.all([peer.uploads.cancel(key), peer.rechecks.cancel(runtime)]);
     await runtime.discardPart();
     await runtime.close();
     const { origin, path, partPath } = runtime.entry;
@@ -159,6 +167,7 @@ export class Session implements PeerService {
   async pause(key: string): Promise<void> {
     const runtime = this.runtime(key);
     if (runtime.isDownloading) await runtime.download.pause();
+    else await this.peer().rechecks.cancel(runtime);
   }
 
   async resume(key: string): Promise<void> {
@@ -173,12 +182,22 @@ export class Session implements PeerService {
       runtime.setState(runtime.entry.optimise ? "optimising" : "hashing");
       return this.peer().uploads.begin(runtime);
     }
-    if (state === "fileMissing" || state === "fileChanged") await runtime.checkFile();
+    if (state !== "fileMissing" && state !== "fileChanged") return;
+    await runtime.checkFile();
+    // Another time, as a copy or a restored backup has it, does not make another file.
+    if (runtime.entry.state === "fileChanged") this.peer().rechecks.begin(runtime);
+  }
+
+  async recheck(key: string): Promise<void> {
+    const peer = this.peer();
+    peer.rechecks.begin(peer.runtime(key));
   }
 
   async cancel(key: string): Promise<void> {
-    const { state } = this.runtime(key).entry;
+    const runtime = this.runtime(key);
+    const { state, partPath } = runtime.entry;
     if (state === "ready") return;
+    if (state === "checking" && !partPath) return this.peer().rechecks.cancel(runtime);
     await this.remove(key, { deleteFile: false });
   }
 
@@ -293,6 +312,11 @@ export class Session implements PeerService {
   async diagnose({ taskId }: { taskId: string }): Promise<Check[]> {
     const patient = patientOf(this.peer());
     return this.tasks.run(taskId, (signal) => diagnose(patient, signal));
+  }
+
+  async setVideoLimits(key: string, limits: VideoLimits): Promise<void> {
+    const runtime = this.runtime(key);
+    runtime.limits.set(limits, runtime.swarm);
   }
 
   async setLimits(limits: Limits): Promise<void> {

@@ -92,6 +92,9 @@ export interface LibraryVideo {
   codecs?: string;
   /** `PeerService.thumbnail` has a picture for it. */
   hasThumbnail: boolean;
+  /** Limits of its own, under those of the profile; absent = none. */
+  uploadLimit?: number;
+  downloadLimit?: number;
   audience: Audience;
   /** True while it is offered to others (published and the profile running). */
   shared: boolean;

@@ -95,7 +95,7 @@ export class VideoDownload {
     const { engine, runtime } = this;
     const download = new Download(content, have, tree, engine.verifier, file, engine.random, {
       clock: engine.clock,
-      downloadLimiter: engine.downloadLimiter,
+      downloadLimiter: runtime.limits.download,
       connections: () => swarm.connections(),
       onPiece: (piece, leaves) => {
         storage.keep(piece, leaves);

@@ -23,6 +23,7 @@ import type { KnownPeer } from "./swarm/peerList";
 import type { Pieces } from "./swarm/pieceMap";
 import type { Swarm } from "./swarm/swarm";
 import { VideoDownload } from "./videoDownload";
+import { OwnLimits } from "./videoLimits";
 import { VideoMetadata } from "./videoMetadata";
 import { VideoReach } from "./videoReach";
 import { storedBytes, type VideoStorage } from "./videoStorage";
@@ -35,6 +36,7 @@ export class VideoRuntime {
   readonly stream = new VideoStream(streamedVideo(this));
   readonly admission: Admission;
   readonly download: VideoDownload;
+  readonly limits: OwnLimits;
   private readonly reach: VideoReach;
   private readonly video: OpenVideo;
 
@@ -47,10 +49,12 @@ export class VideoRuntime {
       () => this.entry,
       () => this.isSeeding || this.isDownloading,
     );
+    this.limits = new OwnLimits(key, engine);
     const metadata = new VideoMetadata(key, engine);
     const reach = new VideoReach(this, engine);
     const video = new OpenVideo(key, engine, metadata, {
       admission: this.admission,
+      uploadLimiter: this.limits.upload,
       entry: () => this.entry,
       isDownloading: () => this.isDownloading,
       isNeeded: () => this.isDownloading || this.stream.readerCount > 0,
@@ -78,7 +82,8 @@ export class VideoRuntime {
     return entry;
   }
   get isDownloading(): boolean {
-    return this.entry.state === "downloading" || this.entry.state === "checking";
+    const { state, partPath } = this.entry;
+    return state === "downloading" || (state === "checking" && partPath !== undefined);
   }
   /** Whole, on disk, and to be offered to others. */
   get isSeeding(): boolean {
@@ -236,6 +241,11 @@ export class VideoRuntime {
     if (this.entry.state === state) return;
     this.setState(state, error);
     await this.video.close();
+  }
+
+  /** Closes what is open of it: the file under it becomes another one. */
+  release(): Promise<void> {
+    return this.video.close();
   }
 
   // --- what is on disk --------------------------------------------------------------------------------------------------

@@ -29,6 +29,9 @@ export interface Limits {
   diskQuota: number;
 }
 
+/** Bytes per second. */
+export type VideoLimits = Pick<Limits, "uploadLimit" | "downloadLimit">;
+
 export interface PeerConfig {
   /** 1-32 characters, letters, digits, `_`, `-`, `.` */
   peerId: string;
@@ -133,7 +136,12 @@ export interface PeerService {
   download(request: DownloadRequest): Promise<{ key: string }>;
   pause(key: string): Promise<void>;
   resume(key: string): Promise<void>;
-  /** Stops a download or an import and removes what it left. */
+  /**
+   * Verifies everything that is on disk of it again (state `checking`): what is wrong of an obtained video is fetched anew, a file of
+   * the person's own is found changed. `pause` or `cancel` ends the check of a whole one. Errors: invalid-argument (being prepared).
+   */
+  recheck(key: string): Promise<void>;
+  /** Stops a download, an import or a check, and removes what the first two have left. */
   cancel(key: string): Promise<void>;
   /**
    * An address on this computer's loopback at which any player can watch it, while it downloads; a video that is not in the
@@ -187,6 +195,8 @@ export interface PeerService {
   deleteChat(fingerprint: string): Promise<void>;
 
   setLimits(limits: Limits): Promise<void>;
+  /** Limits of one video, under those of the profile; kept with it, in force at once. 0 = none of its own. */
+  setVideoLimits(key: string, limits: VideoLimits): Promise<void>;
   /**
    * Tests what has to work for people to reach each other; at most 10 s. `cancelTask(taskId)` ends it.
    * Errors: not-running, cancelled.

@@ -88,6 +88,8 @@ const engine = {
   ]),
   pause: z.tuple([key]),
   resume: z.tuple([key]),
+  recheck: z.tuple([key]),
+  setVideoLimits: z.tuple([key, z.object({ uploadLimit: rate, downloadLimit: rate })]),
   cancel: z.tuple([key]),
   openStream: z.union([
     z.tuple([text.min(1)]),

@@ -39,6 +39,9 @@ export interface LibraryEntry {
   indexRanges?: [number, number][];
   /** A smaller copy of this height is to be made of `path` before it is imported. */
   optimise?: 720 | 1080;
+  /** Bytes per second that this video alone may take; absent = no limit of its own. */
+  uploadLimit?: number;
+  downloadLimit?: number;
   audience: Audience;
   /** The person wants it offered to others (whether it is depends on the profile running). */
   shared: boolean;
@@ -111,6 +114,8 @@ const ENTRY: z.ZodType<LibraryEntry> = z.object({
   height: lenient(count),
   indexRanges: lenient(z.array(z.tuple([count, count]))),
   optimise: lenient(z.union([z.literal(720), z.literal(1080)])),
+  uploadLimit: lenient(z.number().positive()),
+  downloadLimit: lenient(z.number().positive()),
   audience: z.enum(["everyone", "friends", "public"]),
   shared: z.boolean(),
   state: z.enum(STATES),

@@ -5,7 +5,7 @@ import type { Handshake } from "../../wire/handshake";
 import type { HashHeader } from "../../wire/messages";
 import type { Fingerprint } from "../../wire/types";
 import type { Clock } from "../clock";
-import type { RateLimiter } from "../net/rateLimiter";
+import type { Limiter } from "../net/nestedLimiter";
 import type { Content } from "./content";
 import type { PeerConnection } from "./peerConnection";
 import type { BlockSource } from "./uploader";
@@ -26,7 +26,7 @@ export type Hashes = HashHeader & { hashes: Uint8Array };
 export interface ConnectionHost {
   readonly clock: Clock;
   readonly peerId20: Uint8Array;
-  readonly uploadLimiter: RateLimiter;
+  readonly uploadLimiter: Limiter;
   content(): Content | undefined;
   source(): BlockSource | undefined;
   /** Hash to dial with, or to answer this handshake with; `v2` where that is the v2 one. */

@@ -8,7 +8,7 @@ import type { Bitfield } from "../../wire/bitfield";
 import { BLOCK_BYTES, V1_HASH_BYTES } from "../../wire/constants";
 import { StreamletError } from "../../wire/errors";
 import type { Clock } from "../clock";
-import type { RateLimiter } from "../net/rateLimiter";
+import type { Limiter } from "../net/nestedLimiter";
 import type { PoolShare } from "../storage/bufferPool";
 import type { HashTree } from "../storage/hashTree";
 import type { Verdict, Verifier } from "../storage/verifier";
@@ -24,7 +24,7 @@ import { Requester } from "./requester";
 
 export interface DownloadHost {
   readonly clock: Clock;
-  readonly downloadLimiter: RateLimiter;
+  readonly downloadLimiter: Limiter;
   connections(): Iterable<PeerConnection>;
   /** Verified and written: `leaves` are kept for serving. May throw; then the download fails. */
   onPiece(piece: number, leaves: Uint8Array | undefined): void;

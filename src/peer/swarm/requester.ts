@@ -5,7 +5,7 @@
 import type { Bitfield } from "../../wire/bitfield";
 import { BLOCK_BYTES, MAX_QUEUED_REQUESTS } from "../../wire/constants";
 import type { Clock } from "../clock";
-import type { RateLimiter } from "../net/rateLimiter";
+import type { Limiter } from "../net/nestedLimiter";
 import type { PoolShare } from "../storage/bufferPool";
 import { NO_WINDOWS, type Windows } from "../stream/windows";
 import { ActivePiece, REQUESTED } from "./activePiece";
@@ -16,7 +16,7 @@ import { pickPiece } from "./piecePicker";
 
 export interface RequesterHost {
   readonly clock: Clock;
-  readonly downloadLimiter: RateLimiter;
+  readonly downloadLimiter: Limiter;
   connections(): Iterable<PeerConnection>;
   /** Memory was taken for a piece; `connection` was the reason. */
   onStarted(active: ActivePiece, connection: PeerConnection): void;

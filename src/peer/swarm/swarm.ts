@@ -8,7 +8,7 @@ import { StreamletError } from "../../wire/errors";
 import type { Handshake } from "../../wire/handshake";
 import type { Grant } from "../../wire/records";
 import type { Clock } from "../clock";
-import type { RateLimiter } from "../net/rateLimiter";
+import type { Limiter } from "../net/nestedLimiter";
 import type { HashTree } from "../storage/hashTree";
 import type { ChokeCandidate } from "./choker";
 import type { ConnectionHost, HashRequest, RemotePeer } from "./connectionHost";
@@ -32,7 +32,7 @@ const KEPT_FOR_DIALLED = 0.2;
 export class Swarm implements ConnectionHost, GroupedSwarm {
   readonly clock: Clock;
   readonly peerId20: Uint8Array;
-  readonly uploadLimiter: RateLimiter;
+  readonly uploadLimiter: Limiter;
   readonly down: RateMeter;
   readonly up: RateMeter;
   /** Set while something is to be fetched. */

@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import type { Grant } from "../../wire/records";
 import type { Fingerprint, VideoId } from "../../wire/types";
 import type { Clock } from "../clock";
-import type { RateLimiter } from "../net/rateLimiter";
+import type { Limiter } from "../net/nestedLimiter";
 import type { RemotePeer } from "./connectionHost";
 import type { KnownPeer } from "./peerList";
 import type { SwarmGroup } from "./swarmGroup";
@@ -17,7 +17,7 @@ export interface SwarmOptions {
   infoBytes: Uint8Array | undefined;
   clock: Clock;
   peerId20: Uint8Array;
-  uploadLimiter: RateLimiter;
+  uploadLimiter: Limiter;
   /** Of this video; the group has its own limit for all. */
   maxConnections: number;
   group: SwarmGroup;

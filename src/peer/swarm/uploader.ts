@@ -4,7 +4,7 @@
  */
 import { PIECE_HEADER_BYTES } from "../../wire/constants";
 import { writePieceHeader } from "../../wire/messages";
-import type { RateLimiter } from "../net/rateLimiter";
+import type { Limiter } from "../net/nestedLimiter";
 import type { Content } from "./content";
 
 /** Verified data that can be given to others. */
@@ -50,7 +50,7 @@ export class Uploader {
     /** Gives bytes to the socket; `onPassed` is called when it needs them no more, with an error where they are lost. */
     private readonly give: (bytes: Uint8Array, onPassed: (error?: Error | null) => void) => void,
     private readonly source: () => BlockSource | undefined,
-    private readonly limiter: RateLimiter,
+    private readonly limiter: Limiter,
     /** Whose share of the limit it uses: all connections of one video have one. */
     private readonly flow: object,
     private readonly signal: AbortSignal,

@@ -13,6 +13,8 @@ const FORWARDED = [
   "download",
   "pause",
   "resume",
+  "recheck",
+  "setVideoLimits",
   "cancel",
   "openStream",
   "closeStream",

@@ -1,0 +1,166 @@
+/**
+ * Looks again at every byte that is on disk of a video. Of a whole one nothing is given to others meanwhile; what turns out wrong of
+ * an obtained one is fetched again, while the person's own files are never written to. An unfinished one checks what it has, and is
+ * then as it was. Whole ones come one after another, since hashing uses all cores.
+ */
+import { rename, rm } from "node:fs/promises";
+import { basename, dirname } from "node:path";
+import { HASH_BYTES, V1_HASH_BYTES } from "../wire/constants";
+import { StreamletError } from "../wire/errors";
+import type { Engine } from "./engine";
+import { JobQueue } from "./jobQueue";
+import { exists, uniquePath } from "./storage/fileNames";
+import { type HashedFile, hashFile } from "./storage/hasher";
+import { HashTree } from "./storage/hashTree";
+import { ResumeData } from "./storage/resumeData";
+import type { Content } from "./swarm/content";
+import type { VideoRuntime } from "./videoRuntime";
+import { contentOf } from "./videoStorage";
+
+/** No file has it: one that is known to be wrong never passes for the one that was shared because of its time. */
+const NO_MTIME = 0;
+/** A file of which less is right is another one, which somebody has put there: it is not ours to mend. */
+const LEAST_GOOD = 0.5;
+
+export class Rechecks {
+  private readonly queue = new JobQueue();
+  private closed = false;
+
+  constructor(private readonly engine: Engine) {}
+
+  /**
+   * Begins, or goes on after a restart; what comes of it is the video's state. Nothing happens where a check runs already.
+   * Errors: invalid-argument (still being prepared).
+   */
+  begin(runtime: VideoRuntime): void {
+    const { state, partPath, id, v1 } = runtime.entry;
+    if (state === "hashing" || state === "optimising" || !(id ?? v1)) {
+      throw new StreamletError("invalid-argument", "This video is still being prepared: wait a moment.");
+    }
+    if (partPath) void this.checkPart(runtime).catch((error) => runtime.download.fail(error));
+    else this.queueWhole(runtime);
+  }
+
+  /** Stops a check of a whole video; it is then what its file's size and time say. Resolves when nothing reads it any more. */
+  async cancel(runtime: VideoRuntime): Promise<void> {
+    if (!this.queue.has(runtime.key)) return;
+    await this.queue.cancel(runtime.key);
+    if (runtime.entry.state === "checking") await this.giveUp(runtime); // its turn had not come
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.queue.close();
+  }
+
+  private async checkPart(runtime: VideoRuntime): Promise<void> {
+    if (runtime.entry.state === "checking") return;
+    const wasRunning = runtime.isDownloading;
+    await runtime.download.pause();
+    // Without its notes everything in the part file is looked at.
+    if (runtime.entry.partPath) await rm(this.engine.library.resumePath(runtime.key), { force: true });
+    await runtime.download.start();
+    if (!wasRunning && runtime.isDownloading) await runtime.download.pause();
+  }
+
+  private queueWhole(runtime: VideoRuntime): void {
+    if (this.queue.has(runtime.key)) return;
+    runtime.bytesDone = 0;
+    runtime.setState("checking");
+    runtime.onSharingChanged();
+    this.queue.add(runtime.key, (signal) =>
+      this.checkWhole(runtime, signal).catch(async (error) => {
+        if (this.closed) return; // goes on with the next start
+        const isCancelled = error instanceof StreamletError && error.code === "cancelled";
+        if (isCancelled) return this.giveUp(runtime);
+        runtime.setState(stateAfter(error), error);
+        runtime.onSharingChanged();
+      }),
+    );
+  }
+
+  private async giveUp(runtime: VideoRuntime): Promise<void> {
+    await runtime.checkFile();
+    runtime.onSharingChanged();
+  }
+
+  private async checkWhole(runtime: VideoRuntime, signal: AbortSignal): Promise<void> {
+    const { library } = this.engine;
+    const { key } = runtime;
+    const { path, origin } = runtime.entry;
+    const content = contentOf(runtime.entry, await library.readInfo(key));
+    if (!content) throw new StreamletError("internal", "The shape of this video is not known.");
+    const hashed = await hashFile({
+      path,
+      pieceLength: content.pieceLength,
+      signal,
+      onProgress: (bytes) => {
+        runtime.bytesDone = Math.min(bytes, content.length);
+        this.engine.changed();
+      },
+    });
+    const good = this.goodPieces(key, content, hashed);
+    if (good.length === content.pieceCount && hashed.size === content.length) {
+      library.update(key, { mtimeMs: hashed.mtimeMs });
+      runtime.setState("ready");
+      runtime.onSharingChanged();
+      return;
+    }
+    await runtime.release();
+    if (origin === "obtained" && good.length >= content.pieceCount * LEAST_GOOD)
+      return this.mend(runtime, content, good);
+    library.update(key, { mtimeMs: NO_MTIME });
+    throw new StreamletError(
+      "file-changed",
+      `${path} is not what it was: ${content.pieceCount - good.length} of ${content.pieceCount} pieces are wrong.`,
+      { data: { path } },
+    );
+  }
+
+  private goodPieces(key: string, content: Content, hashed: HashedFile): number[] {
+    const { piecesRoot, length, pieceLength, pieceCount, v1Pieces } = content;
+    const all = Array.from({ length: pieceCount }, (_, piece) => piece);
+    if (!piecesRoot) {
+      return all.filter((piece) => sameAt(hashed.v1Pieces, v1Pieces, piece, V1_HASH_BYTES));
+    }
+    if (Buffer.compare(hashed.piecesRoot, piecesRoot) === 0) return all;
+    if (hashed.size !== length || pieceCount === 1) return [];
+    const tree = HashTree.open(this.engine.library.treePath(key), { piecesRoot, length, pieceLength });
+    const layer = tree.pieceLayer();
+    tree.close();
+    return all.filter((piece) => sameAt(hashed.pieceLayer, layer, piece, HASH_BYTES));
+  }
+
+  /** The whole file becomes an unfinished download, of which only the bad pieces are missing. */
+  private async mend(runtime: VideoRuntime, content: Content, good: readonly number[]): Promise<void> {
+    const { library } = this.engine;
+    const { key, entry } = runtime;
+    const name = `${entry.path}.part`;
+    const partPath = (await exists(name)) ? uniquePath(dirname(name), basename(name)) : name;
+    const target = { id: (entry.id ?? entry.v1)!, partPath: entry.path, size: content.length };
+    const { resume } = ResumeData.open(library.resumePath(key), { ...target, pieceLength: content.pieceLength });
+    const isGood = new Set(good);
+    for (let piece = 0; piece < content.pieceCount; piece++) {
+      if (isGood.has(piece)) resume.mark(piece);
+      else resume.clear(piece);
+    }
+    resume.finishRecheck();
+    resume.close();
+    runtime.bytesDone = good.reduce((bytes, piece) => bytes + content.pieceSize(piece), 0);
+    // Known before it happens: after a kill in between, the notes tell the file by what it is and not by its name.
+    library.update(key, { partPath, mtimeMs: undefined, state: "downloading", error: undefined });
+    await library.flush();
+    await rename(entry.path, partPath);
+    await runtime.download.start();
+  }
+}
+
+function sameAt(a: Uint8Array, b: Uint8Array | undefined, piece: number, size: number): boolean {
+  const at = piece * size;
+  return b !== undefined && Buffer.compare(a.subarray(at, at + size), b.subarray(at, at + size)) === 0;
+}
+
+function stateAfter(error: unknown): "fileMissing" | "fileChanged" {
+  const code = error instanceof StreamletError ? error.code : undefined;
+  return code === "file-missing" || code === "file-unreadable" ? "fileMissing" : "fileChanged";
+}
