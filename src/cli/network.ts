@@ -1,20 +1,12 @@
 import type { TrackerStatus } from "../peer/status";
-import { type ErrorCode, StreamletError } from "../wire/errors";
+import { type ErrorCode, LASTING_TRACKER_CODES, StreamletError } from "../wire/errors";
 import { formatFingerprint } from "../wire/fingerprint";
 import type { Fingerprint } from "../wire/types";
 import { type Context, watch } from "./peer";
 import { trackerUnreachable } from "./sentences";
 
 /** Waiting again does not help against these: the person has to change something. */
-const FINAL_CODES: ReadonlySet<ErrorCode> = new Set([
-  "name-taken",
-  "name-invalid",
-  "access-denied",
-  "clock-skew",
-  "tracker-protocol",
-  "tracker-refused",
-  "invalid-argument",
-]);
+const FINAL_CODES: ReadonlySet<ErrorCode> = new Set([...LASTING_TRACKER_CODES, "invalid-argument"]);
 
 /** Why no tracker serves us, as the error to end with; undefined while one does or may still. */
 export function trackerFailure(

@@ -6,6 +6,7 @@ import { toHex } from "../wire/bytes";
 import { MAX_TORRENT_FILE_BYTES } from "../wire/constants";
 import { StreamletError } from "../wire/errors";
 import { parseLink, parseMagnet } from "../wire/links";
+import { type MediaFacts, mediaFacts } from "../wire/mediaFacts";
 import { parseTorrent } from "../wire/metainfo";
 import type { VideoRecord } from "../wire/records";
 import { type Fingerprint, isVideoId, type VideoId } from "../wire/types";
@@ -28,7 +29,7 @@ export function provisionalName(infoHash: string): string {
   return `${infoHash.slice(0, PROVISIONAL_NAME_CHARS)}.mp4`;
 }
 
-export interface DownloadSpec {
+export interface DownloadSpec extends MediaFacts {
   /** v2 info-hash; absent for v1-only torrents. */
   id?: VideoId;
   v1?: string;
@@ -44,11 +45,6 @@ export interface DownloadSpec {
   owner: string;
   ownerFingerprint: Fingerprint | "";
   sequence: number;
-  duration?: number;
-  width?: number;
-  height?: number;
-  container?: string;
-  codecs?: string;
   infoBytes?: Uint8Array;
   /** Piece layer of a .torrent file, proven against its root. */
   pieceLayer?: Uint8Array;
@@ -104,11 +100,7 @@ function fromRecord(record: VideoRecord): DownloadSpec {
     owner: record.ownerName,
     ownerFingerprint: record.owner,
     sequence: record.sequence,
-    ...(record.duration === undefined ? {} : { duration: record.duration }),
-    ...(record.width === undefined ? {} : { width: record.width }),
-    ...(record.height === undefined ? {} : { height: record.height }),
-    ...(record.container === undefined ? {} : { container: record.container }),
-    ...(record.codecs === undefined ? {} : { codecs: record.codecs }),
+    ...mediaFacts(record),
     peers: [],
     trackers: [],
   };

@@ -4,6 +4,7 @@
  */
 import type { DownloadRequest } from "../rpc/peerService";
 import { fromHex } from "../wire/bytes";
+import { mediaFacts } from "../wire/mediaFacts";
 import { destinationOf } from "./destination";
 import { type DownloadSpec, downloadsDirOf, readDownloadSource } from "./downloadSource";
 import type { RunningPeer } from "./runningPeer";
@@ -102,11 +103,7 @@ export class Downloads {
       owner: spec.owner,
       ownerFingerprint: spec.ownerFingerprint,
       sequence: spec.sequence,
-      ...(spec.duration === undefined ? {} : { duration: spec.duration }),
-      ...(spec.width === undefined ? {} : { width: spec.width }),
-      ...(spec.height === undefined ? {} : { height: spec.height }),
-      ...(spec.container === undefined ? {} : { container: spec.container }),
-      ...(spec.codecs === undefined ? {} : { codecs: spec.codecs }),
+      ...mediaFacts(spec),
       peers: spec.ownerFingerprint === "" ? [...spec.peers, ...peers] : spec.peers,
       trackers: spec.trackers,
     });

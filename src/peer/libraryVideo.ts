@@ -1,4 +1,5 @@
 /** A library entry as others are shown it. */
+import { mediaFacts } from "../wire/mediaFacts";
 import type { LibraryVideo } from "./status";
 import type { LibraryEntry } from "./storage/library";
 
@@ -33,11 +34,7 @@ function libraryVideo(e: LibraryEntry, { bytesDone, ...figures }: LiveFigures): 
     fileName: e.fileName,
     path: e.partPath ?? e.path,
     size: e.size,
-    ...(e.duration === undefined ? {} : { duration: e.duration }),
-    ...(e.width === undefined ? {} : { width: e.width }),
-    ...(e.height === undefined ? {} : { height: e.height }),
-    ...(e.container === undefined ? {} : { container: e.container }),
-    ...(e.codecs === undefined ? {} : { codecs: e.codecs }),
+    ...mediaFacts(e),
     hasThumbnail: e.thumbnail !== undefined,
     ...(e.uploadLimit === undefined ? {} : { uploadLimit: e.uploadLimit }),
     ...(e.downloadLimit === undefined ? {} : { downloadLimit: e.downloadLimit }),

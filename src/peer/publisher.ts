@@ -1,6 +1,7 @@
 /** Keeps trackers and the catalogue told of what is shared: signs records, renews them before they expire, withdraws them. */
 import { MAX_RECORD_LIFETIME_MS } from "../wire/constants";
 import { toErrorInfo } from "../wire/errors";
+import { mediaFacts } from "../wire/mediaFacts";
 import { parseRecord, signRecord, type VideoRecord } from "../wire/records";
 import type { VideoId } from "../wire/types";
 import type { Engine } from "./engine";
@@ -143,11 +144,7 @@ export class Publisher {
         title: entry.title,
         description: entry.description,
         ownerName: peerId,
-        ...(entry.duration === undefined ? {} : { duration: entry.duration }),
-        ...(entry.container === undefined ? {} : { container: entry.container }),
-        ...(entry.codecs === undefined ? {} : { codecs: entry.codecs }),
-        ...(entry.width === undefined ? {} : { width: entry.width }),
-        ...(entry.height === undefined ? {} : { height: entry.height }),
+        ...mediaFacts(entry),
         ...(entry.indexRanges === undefined ? {} : { indexRanges: entry.indexRanges }),
         ...(entry.thumbnail === undefined ? {} : { thumbnail: Buffer.from(entry.thumbnail, "base64") }),
         sequence,

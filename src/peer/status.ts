@@ -3,6 +3,7 @@
  * All sizes are bytes, rates bytes per second, times milliseconds since the epoch, durations seconds.
  */
 import type { ErrorCode, ErrorData, ErrorInfo } from "../wire/errors";
+import type { MediaFacts } from "../wire/mediaFacts";
 import type { Fingerprint, VideoId } from "../wire/types";
 
 export type Audience = "everyone" | "friends" | "public";
@@ -70,7 +71,7 @@ export type VideoState =
   | "fileMissing"
   | "fileChanged";
 
-export interface LibraryVideo {
+export interface LibraryVideo extends MediaFacts {
   /** Stable local key of the library entry (not the network's id). */
   key: string;
   /** Network id; absent while hashing. */
@@ -82,14 +83,6 @@ export interface LibraryVideo {
   /** Absolute path of the file (of the .part file while downloading). */
   path: string;
   size: number;
-  /** Seconds, when known. */
-  duration?: number;
-  width?: number;
-  height?: number;
-  /** e.g. `mp4`; absent when unknown. */
-  container?: string;
-  /** As in RFC 6381, e.g. `avc1.64001f, mp4a.40.2`. */
-  codecs?: string;
   /** `PeerService.thumbnail` has a picture for it. */
   hasThumbnail: boolean;
   /** Limits of its own, under those of the profile; absent = none. */
@@ -114,7 +107,7 @@ export interface LibraryVideo {
   publishedOn: number;
 }
 
-export interface NetworkVideo {
+export interface NetworkVideo extends MediaFacts {
   id: VideoId;
   title: string;
   description: string;
@@ -122,11 +115,6 @@ export interface NetworkVideo {
   owner: string;
   ownerFingerprint: Fingerprint;
   size: number;
-  duration?: number;
-  width?: number;
-  height?: number;
-  container?: string;
-  codecs?: string;
   hasThumbnail: boolean;
   /** Its owner is pinned as a friend. */
   friend: boolean;

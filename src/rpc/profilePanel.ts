@@ -152,6 +152,19 @@ export function trimProfile(text: ProfileText): ProfileText {
   };
 }
 
+/** Texts of a list of trackers, on whatever page it is. */
+export type TrackerListStrings = Record<
+  | "trackers"
+  | "trackersHint"
+  | "tracker"
+  | "addTracker"
+  | "removeTracker"
+  | "trackerAdded"
+  | "trackerRemoved"
+  | TrackerProblem,
+  string
+>;
+
 /** Texts of the page, in the language of the editor. `{0}` is filled in the page. */
 export type ProfileStrings = Record<
   | "heading"
@@ -160,13 +173,6 @@ export type ProfileStrings = Record<
   | "peerIdHint"
   | "port"
   | "portHint"
-  | "trackers"
-  | "trackersHint"
-  | "tracker"
-  | "addTracker"
-  | "removeTracker"
-  | "trackerAdded"
-  | "trackerRemoved"
   | "fingerprint"
   | "fingerprintHint"
   | "keyNote"
@@ -176,10 +182,10 @@ export type ProfileStrings = Record<
   | "cancel"
   | PeerIdProblem
   | PortProblem
-  | PortAdvice
-  | TrackerProblem,
+  | PortAdvice,
   string
->;
+> &
+  TrackerListStrings;
 
 /** Everything that the page shows; the answer to `ready`. */
 export interface ShowProfileMessage {

@@ -1,42 +1,40 @@
 /** The settings that each profile keeps for itself (product.md, "settings remembered"), by the names of the native settings. */
-import { DISPLAY_FORMATS, type DisplayFormat, THEMES, type Theme } from "./page";
+import { DISPLAY_FORMATS, THEMES } from "./page";
 
-export interface ProfileSettings {
-  /** kB/s, 0 = unlimited */
-  "streamlet.limits.upload": number;
-  "streamlet.limits.download": number;
-  "streamlet.limits.connections": number;
-  "streamlet.limits.uploadSlots": number;
-  /** GB, 0 = unlimited */
-  "streamlet.limits.diskQuota": number;
-  "streamlet.appearance.theme": Theme;
-  "streamlet.appearance.format": DisplayFormat;
+type Guard<T> = (value: unknown) => value is T;
+
+const isNumber: Guard<number> = (value): value is number => Number.isFinite(value);
+
+function isOneOf<T extends string>(values: readonly T[]): Guard<T> {
+  return (value): value is T => values.includes(value as T);
 }
 
-export type ProfileSetting = keyof ProfileSettings;
+/** Each of them, and what a stored value must be to be one of it. */
+const GUARDS = {
+  /** kB/s, 0 = unlimited */
+  "streamlet.limits.upload": isNumber,
+  "streamlet.limits.download": isNumber,
+  "streamlet.limits.connections": isNumber,
+  "streamlet.limits.uploadSlots": isNumber,
+  /** GB, 0 = unlimited */
+  "streamlet.limits.diskQuota": isNumber,
+  "streamlet.appearance.theme": isOneOf(THEMES),
+  "streamlet.appearance.format": isOneOf(DISPLAY_FORMATS),
+} satisfies Record<string, Guard<unknown>>;
 
-export const PROFILE_SETTINGS = [
-  "streamlet.limits.upload",
-  "streamlet.limits.download",
-  "streamlet.limits.connections",
-  "streamlet.limits.uploadSlots",
-  "streamlet.limits.diskQuota",
-  "streamlet.appearance.theme",
-  "streamlet.appearance.format",
-] as const satisfies readonly ProfileSetting[];
+export type ProfileSetting = keyof typeof GUARDS;
+export type ProfileSettings = {
+  [K in ProfileSetting]: (typeof GUARDS)[K] extends Guard<infer T> ? T : never;
+};
+
+export const PROFILE_SETTINGS = Object.keys(GUARDS) as readonly ProfileSetting[];
 
 /** The settings in what was stored for a profile, as far as they are such: the rest is left out, and taken from the present ones. */
 export function storedSettings(raw: unknown): Partial<ProfileSettings> {
   if (typeof raw !== "object" || raw === null) return {};
   const kept: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(raw)) {
-    if (isSetting(key, value)) kept[key] = value;
+    if (Object.hasOwn(GUARDS, key) && GUARDS[key as ProfileSetting](value)) kept[key] = value;
   }
   return kept as Partial<ProfileSettings>;
-}
-
-function isSetting(key: string, value: unknown): boolean {
-  if (key === "streamlet.appearance.theme") return THEMES.includes(value as Theme);
-  if (key === "streamlet.appearance.format") return DISPLAY_FORMATS.includes(value as DisplayFormat);
-  return PROFILE_SETTINGS.includes(key as ProfileSetting) && Number.isFinite(value);
 }

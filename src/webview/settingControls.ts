@@ -79,6 +79,26 @@ function remarks(item: SettingItem, live: Announcer) {
   };
 }
 
+/** A field whose control shows at once whatever comes. */
+function shownBy(
+  control: { element: HTMLElement; focus(): void },
+  state: ReturnType<typeof remarks>,
+  render: () => void,
+): SettingField {
+  return {
+    element: control.element,
+    show(next) {
+      state.next(next);
+      render();
+    },
+    refuse(problem) {
+      state.refuse(problem);
+      render();
+    },
+    focus: () => control.focus(),
+  };
+}
+
 function switchField({ item, live, set }: SettingFieldOptions): SettingField {
   const state = remarks(item, live);
   const note = () => state.refusal ?? state.item.advice ?? state.item.hint;
@@ -91,19 +111,7 @@ function switchField({ item, live, set }: SettingFieldOptions): SettingField {
       set(checked);
     },
   });
-  const render = () => box.show(state.item.value === true, note());
-  return {
-    element: box.element,
-    show(next) {
-      state.next(next);
-      render();
-    },
-    refuse(problem) {
-      state.refuse(problem);
-      render();
-    },
-    focus: () => box.focus(),
-  };
+  return shownBy(box, state, () => box.show(state.item.value === true, note()));
 }
 
 function choiceField({ item, live, set }: SettingFieldOptions): SettingField {
@@ -124,19 +132,7 @@ function choiceField({ item, live, set }: SettingFieldOptions): SettingField {
       set(value);
     },
   });
-  const render = () => field.show(String(state.item.value), note());
-  return {
-    element: field.element,
-    show(next) {
-      state.next(next);
-      render();
-    },
-    refuse(problem) {
-      state.refuse(problem);
-      render();
-    },
-    focus: () => field.focus(),
-  };
+  return shownBy(field, state, () => field.show(String(state.item.value), note()));
 }
 
 /** A number or a path. */

@@ -1,19 +1,7 @@
-import { MAX_TRACKERS, type TrackerProblem } from "../rpc/profilePanel";
+import { MAX_TRACKERS, type TrackerListStrings, type TrackerProblem } from "../rpc/profilePanel";
 import { fillText } from "../rpc/webviewMessages";
 import { type Announcer, button, setButtonLabel, type TextField, textField } from "./controls";
 import { element } from "./dom";
-
-type TrackerListStrings = Record<
-  | "trackers"
-  | "trackersHint"
-  | "tracker"
-  | "addTracker"
-  | "removeTracker"
-  | "trackerAdded"
-  | "trackerRemoved"
-  | TrackerProblem,
-  string
->;
 
 export interface TrackerListOptions {
   strings: TrackerListStrings;

@@ -65,6 +65,16 @@ export const ERROR_CODES = [
 
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
+/** What a tracker says of a peer that waiting does not mend: a person has to edit the profile or the clock. */
+export const LASTING_TRACKER_CODES: ReadonlySet<ErrorCode> = new Set([
+  "name-taken",
+  "name-invalid",
+  "access-denied",
+  "clock-skew",
+  "tracker-protocol",
+  "tracker-refused",
+]);
+
 /** Facts that a sentence about the error may want (port, path, address ...). JSON values only: it crosses process borders. */
 export type ErrorData = Record<string, string | number | boolean>;
 

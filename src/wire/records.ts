@@ -31,6 +31,7 @@ import {
 } from "./constants";
 import { StreamletError } from "./errors";
 import { fingerprintOf } from "./fingerprint";
+import type { MediaFacts } from "./mediaFacts";
 import { isPowerOfTwo } from "./merkle";
 import { isP256Spki, signBytes, verifyBytes } from "./signature";
 import { charCount, cleanText, isSafeText } from "./text";
@@ -43,7 +44,7 @@ export type RecordAudience = "everyone" | "friends" | "public";
 const AUDIENCES: readonly string[] = ["everyone", "friends", "public"] satisfies RecordAudience[];
 
 /** What the owner of a video says of it. Text is safe to show as plain text, and nothing else: it is a stranger's. */
-export interface VideoRecord {
+export interface VideoRecord extends MediaFacts {
   id: VideoId;
   /** v1 info-hash, 40 hex digits. */
   v1: string;
@@ -62,15 +63,6 @@ export interface VideoRecord {
   description: string;
   /** Peer ID of the owner when it was signed: a display name. */
   ownerName: string;
-  /** Seconds, to the millisecond. */
-  duration?: number;
-  /** e.g. `mp4`. */
-  container?: string;
-  /** As in RFC 6381, e.g. `avc1.64001f, mp4a.40.2`. */
-  codecs?: string;
-  /** Pixels; width and height come together. */
-  width?: number;
-  height?: number;
   /** Byte ranges [begin, end) that a player reads first. */
   indexRanges?: [number, number][];
   /** JPEG or WebP, at most 16 KiB. */

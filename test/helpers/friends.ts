@@ -1,13 +1,26 @@
 /** Friends for tests: who they are, and whole sessions that have met. */
-import assert from "node:assert/strict";
+import { type Identity, loadIdentity } from "../../src/peer/identity";
 import type { NetworkVideo } from "../../src/peer/status";
 import { formatContact } from "../../src/wire/contact";
-import type { Fingerprint } from "../../src/wire/types";
+import { signGrant } from "../../src/wire/records";
+import type { Fingerprint, VideoId } from "../../src/wire/types";
 import { portOf, snapshotWhere, type TestPeer } from "./sessions";
 import { LOOPBACK } from "./sockets";
+import { answerWhere } from "./until";
 
 export async function fingerprintOf(peer: TestPeer): Promise<Fingerprint> {
   return (await peer.session.snapshot()).peer.fingerprint as Fingerprint;
+}
+
+export function identityOf(peer: TestPeer): Promise<Identity> {
+  return loadIdentity(peer.config.privateKey);
+}
+
+const HOUR_MS = 3_600_000;
+
+/** Leave to have a video, as its owner gives it. */
+export function grantOf(owner: Identity, id: string, grantee: string, expires = Date.now() + HOUR_MS): Uint8Array {
+  return signGrant({ id: id as VideoId, grantee: grantee as Fingerprint, expires }, owner.privateKey, owner.spki);
 }
 
 export async function contactOf(peer: TestPeer): Promise<string> {
@@ -32,18 +45,20 @@ export async function connectedTo(peer: TestPeer, other: TestPeer): Promise<void
   );
 }
 
-/** Asks until the list fits, as the views do on every change. */
-export async function networkWhere(
+/** What the Network view shows. */
+export async function networkOf({ session }: TestPeer): Promise<NetworkVideo[]> {
+  return (await session.queryNetwork({ limit: 200 })).videos;
+}
+
+/** Asks everybody, and until the list fits. */
+export function networkWhere(
   peer: TestPeer,
   what: string,
   fits: (videos: NetworkVideo[]) => boolean,
 ): Promise<NetworkVideo[]> {
-  const deadline = performance.now() + 12_000;
-  for (;;) {
+  const ask = async () => {
     await peer.session.refresh();
-    const { videos } = await peer.session.queryNetwork({ limit: 200 });
-    if (fits(videos)) return videos;
-    assert.ok(performance.now() < deadline, `never happened: ${what}; last: ${JSON.stringify(videos)}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+    return networkOf(peer);
+  };
+  return answerWhere(what, ask, fits);
 }

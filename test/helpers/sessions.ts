@@ -2,9 +2,11 @@
 import { join } from "node:path";
 import { Session } from "../../src/peer/session";
 import type { LibraryVideo, Snapshot } from "../../src/peer/status";
-import type { PeerConfig } from "../../src/rpc/peerService";
+import type { Limits, PeerConfig } from "../../src/rpc/peerService";
 import { LOOPBACK } from "./sockets";
 import { tempDir } from "./tempDir";
+
+export const NO_LIMITS: Limits = { uploadLimit: 0, downloadLimit: 0, maxConnections: 0, uploadSlots: 0, diskQuota: 0 };
 
 export interface TestPeer {
   session: Session;

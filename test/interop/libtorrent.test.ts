@@ -3,7 +3,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseTorrent } from "../../src/wire/metainfo";
 import { randomFile, sha256OfFile } from "../helpers/randomFile";
-import { portOf, shareFile, startPeer, stopSessions, videoWhere } from "../helpers/sessions";
+import { NO_LIMITS, portOf, shareFile, startPeer, stopSessions, videoWhere } from "../helpers/sessions";
 import { skip } from "../helpers/skip";
 import { LOOPBACK } from "../helpers/sockets";
 import { tempDir } from "../helpers/tempDir";
@@ -144,5 +144,3 @@ describe("libtorrent 2", function () {
     assert.equal(await sha256OfFile(path), hash);
   });
 });
-
-const NO_LIMITS = { uploadLimit: 0, downloadLimit: 0, maxConnections: 0, uploadSlots: 0, diskQuota: 0 };

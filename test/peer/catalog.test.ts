@@ -5,6 +5,7 @@ import { TrackerClient } from "../../src/peer/tracker/trackerClient";
 import { parseRecord, type RecordFields } from "../../src/wire/records";
 import type { VideoId } from "../../src/wire/types";
 import { FakePeer } from "../helpers/fakeCatalogPeer";
+import { until } from "../helpers/until";
 import {
   makeIdentity,
   makeRecord,
@@ -12,7 +13,6 @@ import {
   startFullTracker,
   startTracker,
   stopAll,
-  until,
   videoId,
 } from "../tracker/support";
 

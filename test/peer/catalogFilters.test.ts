@@ -6,7 +6,8 @@ import { TrackerClient } from "../../src/peer/tracker/trackerClient";
 import { parseRecord, type RecordFields } from "../../src/wire/records";
 import type { Fingerprint } from "../../src/wire/types";
 import { FakePeer } from "../helpers/fakeCatalogPeer";
-import { makeIdentity, makeRecord, RawPeer, startTracker, stopAll, until } from "../tracker/support";
+import { until } from "../helpers/until";
+import { makeIdentity, makeRecord, RawPeer, startTracker, stopAll } from "../tracker/support";
 
 const self = makeIdentity();
 const clips = new Map<string, Partial<RecordFields>>([

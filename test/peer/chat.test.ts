@@ -16,7 +16,8 @@ import {
 import type { RunningTracker } from "../../tracker/runTracker";
 import { RecordingRelay } from "../helpers/relay";
 import { portOf, restartPeer, snapshotWhere, startPeer, stopSessions, type TestPeer } from "../helpers/sessions";
-import { closed, LOOPBACK, makeIdentity, until } from "../helpers/sockets";
+import { closed, LOOPBACK, makeIdentity } from "../helpers/sockets";
+import { until } from "../helpers/until";
 import { startTracker, stopAll } from "../tracker/support";
 
 const ALL = { limit: 200 };

@@ -4,23 +4,25 @@ import { getPriority } from "node:os";
 import { join } from "node:path";
 import { conversionUrl, fetchConverted, ffmpeg, holdConversion, readConverted, readersOf } from "../helpers/converted";
 import { hasFfmpeg, makeClip } from "../helpers/makeClip";
-import { linkVia, portOf, shareFile, startPeer, stopSessions, type TestPeer, videoWhere } from "../helpers/sessions";
+import {
+  linkVia,
+  NO_LIMITS,
+  portOf,
+  shareFile,
+  startPeer,
+  stopSessions,
+  type TestPeer,
+  videoWhere,
+} from "../helpers/sessions";
 import { skip } from "../helpers/skip";
 import { tempDir } from "../helpers/tempDir";
+import { until } from "../helpers/until";
 
 const SECONDS = 10;
 /** One of its key frames is at 4 s, none at 5 s. */
 const KEY_EVERY = 2;
 /** Of a video's first picture, and of a page's patience with it. */
 const CLOSE = 0.15;
-const NO_LIMITS = { uploadLimit: 0, downloadLimit: 0, maxConnections: 0, uploadSlots: 0, diskQuota: 0 };
-
-async function until(fits: () => boolean, what: string, timeoutMs = 10_000): Promise<void> {
-  for (const begun = performance.now(); !fits(); ) {
-    if (performance.now() - begun > timeoutMs) throw new Error(`never happened: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
 
 describe("Converting a video that plays", function () {
   this.timeout(60_000);
@@ -213,7 +215,7 @@ describe("Converting a video that plays", function () {
       const ends = async (end: () => unknown) => {
         assert.equal(readersOf(url).length, 1);
         await end();
-        await until(() => readersOf(url).length === 0, "it ends", 1_000);
+        await until("it ends", () => readersOf(url).length === 0, 1_000);
       };
       const held = await holdConversion(url, 3);
       await ends(() => held.abort());
@@ -250,16 +252,16 @@ describe("Converting a video that plays", function () {
       const [pid] = readersOf(url);
       const read = () => Number(/rchar: (\d+)/.exec(readFileSync(`/proc/${pid}/io`, "utf8"))?.[1]);
       let before = -1;
-      await until(() => {
+      await until("it rests", () => {
         const now = read();
         const rests = now === before;
         before = now;
         return rests;
-      }, "it rests");
+      });
       await new Promise((resolve) => setTimeout(resolve, 500));
       assert.equal(read(), before);
       held.resume();
-      await until(() => held.received() > 8_000_000, "it goes on");
+      await until("it goes on", () => held.received() > 8_000_000);
       held.abort();
     });
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Limits } from "../../src/rpc/peerService";
 import { randomFile } from "../helpers/randomFile";
-import { linkVia, portOf, shareFile, startPeer, stopSessions, type TestPeer } from "../helpers/sessions";
+import { linkVia, NO_LIMITS, portOf, shareFile, startPeer, stopSessions, type TestPeer } from "../helpers/sessions";
 import { tempDir } from "../helpers/tempDir";
 import { until } from "../vscode/support/until";
 
@@ -11,7 +11,6 @@ const MB = 1_000_000;
 /** What product.md promises: within 5 % over 10 s. */
 const TOLERANCE = 0.05;
 const WINDOW_MS = 10_000;
-const NO_LIMITS: Limits = { uploadLimit: 0, downloadLimit: 0, maxConnections: 0, uploadSlots: 0, diskQuota: 0 };
 
 /** Bytes of blocks that have come in or gone out, of each video: no headers, nothing of TLS. */
 function perVideo({ session }: TestPeer, way: "down" | "up" = "down"): number[] {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { Limits } from "../../src/rpc/peerService";
 import { randomFile } from "../helpers/randomFile";
 import {
+  NO_LIMITS,
   portOf,
   restartPeer,
   shareFile,
@@ -16,7 +16,6 @@ import { tempDir } from "../helpers/tempDir";
 import { until } from "../vscode/support/until";
 
 const MB = 1_000_000;
-const NO_LIMITS: Limits = { uploadLimit: 0, downloadLimit: 0, maxConnections: 0, uploadSlots: 0, diskQuota: 0 };
 /** So slow that nothing ends while a test looks. */
 const SLOW = 100_000;
 

@@ -9,9 +9,9 @@ import { optimisedSize } from "../../src/peer/smallerCopy";
 import { readThumbnail } from "../../src/wire/thumbnail";
 import { CLIP_MP4, CLIP_WEBM, hasFfmpeg, makeClip } from "../helpers/makeClip";
 import { skip } from "../helpers/skip";
-import { until } from "../helpers/sockets";
 import { stubFfmpeg } from "../helpers/stubFfmpeg";
 import { tempDir } from "../helpers/tempDir";
+import { until } from "../helpers/until";
 
 const NO_FFMPEG = "there is no ffmpeg here";
 

@@ -24,8 +24,8 @@ import {
   openSockets,
   startListener,
   stopListener,
-  until,
 } from "../helpers/sockets";
+import { until } from "../helpers/until";
 
 /** A catalogue of numbered records of one size, with the offset as its cursor. */
 function numbered(count: number, bytes: number): ControlHost["catalog"] {

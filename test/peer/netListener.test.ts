@@ -19,8 +19,8 @@ import {
   startRelay,
   stopListener,
   stranger,
-  until,
 } from "../helpers/sockets";
+import { until } from "../helpers/until";
 
 /** A whole plain BitTorrent handshake: header, reserved bytes, info-hash, peer id. */
 const HANDSHAKE = Buffer.concat([

@@ -15,8 +15,8 @@ import {
   receive,
   startListener,
   stopListener,
-  until,
 } from "../helpers/sockets";
+import { until } from "../helpers/until";
 
 describe("dialling", () => {
   let alice: Identity;

@@ -3,11 +3,11 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { VideoDetails, VideoSource } from "../../src/peer/status";
 import { parseTorrent } from "../../src/wire/metainfo";
-import type { RunningTracker } from "../../tracker/runTracker";
 import { randomFile, sha256OfFile } from "../helpers/randomFile";
-import { linkVia, portOf, shareFile, startPeer, stopSessions, type TestPeer, videoWhere } from "../helpers/sessions";
+import { linkVia, NO_LIMITS, portOf, shareFile, startPeer, type TestPeer, videoWhere } from "../helpers/sessions";
 import { tempDir } from "../helpers/tempDir";
-import { startTracker, stopAll } from "../tracker/support";
+import { answerWhere } from "../helpers/until";
+import { withTracker } from "../helpers/withTracker";
 
 const MIB = 1024 * 1024;
 const SIZE = 4 * MIB;
@@ -15,37 +15,22 @@ const PIECES = 16;
 
 const share = (base64: string) => [...Buffer.from(base64, "base64")];
 
-async function detailsWhere(
+function detailsWhere(
   { session }: TestPeer,
   video: string,
   what: string,
   fits: (details: VideoDetails) => boolean,
 ): Promise<VideoDetails> {
-  const deadline = performance.now() + 15_000;
-  for (;;) {
-    const details = await session.details(video);
-    if (fits(details)) return details;
-    if (performance.now() > deadline) throw new Error(`never happened: ${what}; last: ${JSON.stringify(details)}`);
-    await new Promise((resolve) => setTimeout(resolve, 30));
-  }
+  return answerWhere(what, () => session.details(video), fits);
 }
 
 describe("Details of a video", function () {
   this.timeout(40_000);
-  let tracker: RunningTracker;
-  let address: string;
+  const net = withTracker();
   let file: string;
 
   before(async () => {
     file = await randomFile(join(tempDir(), "demo.mp4"), SIZE, 77);
-  });
-  beforeEach(async () => {
-    tracker = await startTracker();
-    address = `127.0.0.1:${tracker.port}`;
-  });
-  afterEach(async () => {
-    await stopSessions();
-    await stopAll();
   });
 
   it("of one's own: all pieces are here, and oneself is a source", async () => {
@@ -64,10 +49,10 @@ describe("Details of a video", function () {
   });
 
   it("of what is only offered: its sources by name, and nobody is connected to", async () => {
-    const alice = await startPeer("alice", { trackers: [address] });
+    const alice = await startPeer("alice", { trackers: [net.address] });
     const { id } = await shareFile(alice, file);
     await videoWhere(alice, "published", (video) => video.publishedOn === 1);
-    const bob = await startPeer("bob", { trackers: [address] });
+    const bob = await startPeer("bob", { trackers: [net.address] });
     const details = await detailsWhere(bob, id, "alice is known", ({ sources }) => sources.length === 1);
     assert.deepEqual([details.pieceCount, details.pieces], [PIECES, undefined]);
     const [source] = details.sources;
@@ -97,10 +82,10 @@ describe("Details of a video", function () {
   });
 
   it("of a download: pieces come in, are under way, and each source says how much it has", async () => {
-    const alice = await startPeer("alice", { trackers: [address], uploadLimit: 1.5 * MIB });
+    const alice = await startPeer("alice", { trackers: [net.address], uploadLimit: 1.5 * MIB });
     const { id } = await shareFile(alice, file);
     await videoWhere(alice, "published", (video) => video.publishedOn === 1);
-    const bob = await startPeer("bob", { trackers: [address] });
+    const bob = await startPeer("bob", { trackers: [net.address] });
     await videoOffered(bob, id);
     const { key } = await bob.session.download({ source: id });
     const half = await detailsWhere(bob, key, "some pieces are here", ({ pieces }) => (pieces?.hereCount ?? 0) > 2);
@@ -134,13 +119,7 @@ describe("Details of a video", function () {
       at.every((s) => s.peerId !== "bob" || !s.connected),
     );
     assert.equal(theirs.sources[0]?.self, true);
-    await alice.session.setLimits({
-      uploadLimit: 0,
-      downloadLimit: 0,
-      maxConnections: 0,
-      uploadSlots: 0,
-      diskQuota: 0,
-    });
+    await alice.session.setLimits(NO_LIMITS);
     await bob.session.resume(key);
     await bob.session.downloadResult(key);
     assert.equal((await bob.session.details(key)).pieces?.hereCount, PIECES);
@@ -152,14 +131,12 @@ describe("Details of a video", function () {
   });
 
   async function videoOffered(peer: TestPeer, id: string): Promise<void> {
-    const deadline = performance.now() + 10_000;
-    for (;;) {
+    const ask = async () => {
       await peer.session.refresh();
-      const { videos } = await peer.session.queryNetwork({ id: id as never, limit: 5 });
-      assert.ok(videos.every((video) => video.id === id));
-      if (videos.length === 1) return;
-      assert.ok(performance.now() < deadline, "it is offered");
-    }
+      return (await peer.session.queryNetwork({ id: id as never, limit: 5 })).videos;
+    };
+    const videos = await answerWhere("it is offered", ask, ({ length }) => length === 1);
+    assert.equal(videos[0]?.id, id);
   }
 });
 
@@ -170,14 +147,10 @@ describe("The torrent file of a video", function () {
   before(async () => {
     file = await randomFile(join(tempDir(), "demo.mp4"), SIZE, 78);
   });
-  afterEach(async () => {
-    await stopSessions();
-    await stopAll();
-  });
+  const net = withTracker();
 
   it("holds the info dictionary byte for byte and the piece hashes, and our own reader takes it", async () => {
-    const tracker = await startTracker();
-    const trackers = [`127.0.0.1:${tracker.port}`, `127.0.0.1:${tracker.port}?token=secret`];
+    const trackers = [net.address, `${net.address}?token=secret`];
     const alice = await startPeer("alice", { trackers });
     const { key, id } = await shareFile(alice, file, "public");
     const { fileName, data } = await alice.session.torrentFile(key);
@@ -185,7 +158,7 @@ describe("The torrent file of a video", function () {
     const torrent = parseTorrent(Buffer.from(data, "base64"));
     assert.equal(torrent.info.id, id);
     assert.equal(torrent.pieceLayer?.length, PIECES * 32);
-    assert.deepEqual(torrent.announce, [`http://127.0.0.1:${tracker.port}/announce`], "no token gets into it");
+    assert.deepEqual(torrent.announce, [`http://${net.address}/announce`], "no token gets into it");
 
     const bob = await startPeer("bob");
     const path = join(tempDir(), fileName);

@@ -2,65 +2,33 @@ import assert from "node:assert/strict";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import type { RunningTracker } from "../../tracker/runTracker";
+import { networkOf, networkWhere } from "../helpers/friends";
 import { randomFile, sha256OfFile } from "../helpers/randomFile";
-import {
-  portOf,
-  shareFile,
-  snapshotWhere,
-  startPeer,
-  stopSessions,
-  type TestPeer,
-  videoWhere,
-} from "../helpers/sessions";
+import { portOf, shareFile, snapshotWhere, startPeer, videoWhere } from "../helpers/sessions";
 import { tempDir } from "../helpers/tempDir";
-import { startTracker, stopAll } from "../tracker/support";
+import { withTracker } from "../helpers/withTracker";
+import { startTracker } from "../tracker/support";
 
 const MIB = 1024 * 1024;
 
-async function list(peer: TestPeer) {
-  return (await peer.session.queryNetwork({ limit: 200 })).videos;
-}
-
-/** Asks until the list fits; the views do the same on every change. */
-async function listWhere(peer: TestPeer, what: string, fits: (videos: Awaited<ReturnType<typeof list>>) => boolean) {
-  const deadline = performance.now() + 12_000;
-  while (performance.now() < deadline) {
-    await peer.session.refresh();
-    const videos = await list(peer);
-    if (fits(videos)) return videos;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`never happened: ${what}; last: ${JSON.stringify(await list(peer))}`);
-}
-
 describe("peers with a tracker", function () {
   this.timeout(40_000);
-  let tracker: RunningTracker;
-  let address: string;
+  const net = withTracker();
   let file: string;
 
   before(async () => {
     file = await randomFile(join(tempDir(), "demo.mp4"), 2 * MIB, 31);
   });
-  beforeEach(async () => {
-    tracker = await startTracker();
-    address = `127.0.0.1:${tracker.port}`;
-  });
-  afterEach(async () => {
-    await stopSessions();
-    await stopAll();
-  });
 
   it("list one's own videos and others', each with its owner, and download by id alone", async () => {
-    const alice = await startPeer("alice", { trackers: [address] });
-    const bob = await startPeer("bob", { trackers: [address] });
+    const alice = await startPeer("alice", { trackers: [net.address] });
+    const bob = await startPeer("bob", { trackers: [net.address] });
     const { id } = await shareFile(alice, file);
     const published = await videoWhere(alice, "the tracker acknowledges", (v) => v.publishedOn === 1);
     assert.equal(published.shared, true);
-    const own = await listWhere(alice, "alice sees her own", (videos) => videos.length === 1);
+    const own = await networkWhere(alice, "alice sees her own", (videos) => videos.length === 1);
     assert.equal(own[0]!.mine, true);
-    const [video] = await listWhere(bob, "bob sees it", (videos) => videos.length === 1);
+    const [video] = await networkWhere(bob, "bob sees it", (videos) => videos.length === 1);
     assert.deepEqual(
       { id: video!.id, owner: video!.owner, mine: video!.mine, sources: video!.sources, title: video!.title },
       { id, owner: "alice", mine: false, sources: 1, title: "demo" },
@@ -68,38 +36,38 @@ describe("peers with a tracker", function () {
     const { key } = await bob.session.download({ source: id });
     const { path } = await bob.session.downloadResult(key);
     assert.equal(await sha256OfFile(path), await sha256OfFile(file));
-    await listWhere(alice, "two sources", (videos) => videos[0]?.sources === 2);
+    await networkWhere(alice, "two sources", (videos) => videos[0]?.sources === 2);
   });
 
   it("show an edited title everywhere, under the same id", async () => {
-    const alice = await startPeer("alice", { trackers: [address] });
-    const bob = await startPeer("bob", { trackers: [address] });
+    const alice = await startPeer("alice", { trackers: [net.address] });
+    const bob = await startPeer("bob", { trackers: [net.address] });
     const { key, id } = await shareFile(alice, file);
-    await listWhere(bob, "bob sees it", (videos) => videos.length === 1);
+    await networkWhere(bob, "bob sees it", (videos) => videos.length === 1);
     await alice.session.editInfo(key, { title: "Sprint demo", description: "what we built" });
-    const [video] = await listWhere(bob, "the new title", (videos) => videos[0]?.title === "Sprint demo");
+    const [video] = await networkWhere(bob, "the new title", (videos) => videos[0]?.title === "Sprint demo");
     assert.equal(video!.id, id);
     assert.equal(video!.description, "what we built");
   });
 
   it("see a video go when it is not shared any more, and come when it is shared again", async () => {
-    const alice = await startPeer("alice", { trackers: [address] });
-    const bob = await startPeer("bob", { trackers: [address] });
+    const alice = await startPeer("alice", { trackers: [net.address] });
+    const bob = await startPeer("bob", { trackers: [net.address] });
     const { key } = await shareFile(alice, file);
-    await listWhere(bob, "it is there", (videos) => videos.length === 1);
+    await networkWhere(bob, "it is there", (videos) => videos.length === 1);
     await alice.session.unshare(key);
-    await listWhere(bob, "it is gone", (videos) => videos.length === 0);
+    await networkWhere(bob, "it is gone", (videos) => videos.length === 0);
     await alice.session.share(key, "everyone");
-    await listWhere(bob, "it is back", (videos) => videos.length === 1);
+    await networkWhere(bob, "it is back", (videos) => videos.length === 1);
   });
 
   it("never tell a tracker of friends' videos", async () => {
-    const alice = await startPeer("alice", { trackers: [address] });
-    const bob = await startPeer("bob", { trackers: [address] });
+    const alice = await startPeer("alice", { trackers: [net.address] });
+    const bob = await startPeer("bob", { trackers: [net.address] });
     const { link } = await shareFile(alice, file, "friends");
     await snapshotWhere(bob, "bob is online", (s) => s.peer.trackers[0]?.state === "online");
     await bob.session.refresh();
-    assert.deepEqual(await list(bob), []);
+    assert.deepEqual(await networkOf(bob), []);
     await assert.rejects(bob.session.download({ source: link }), { code: "unknown-video" });
     assert.deepEqual((await bob.session.snapshot()).videos, []);
   });
@@ -112,7 +80,7 @@ describe("peers with a tracker", function () {
     });
     await new Promise<void>((resolve) => nonsense.listen(0, "127.0.0.1", resolve));
     const odd = `127.0.0.1:${(nonsense.address() as AddressInfo).port}`;
-    const trackers = [odd, "127.0.0.1:1", address, `127.0.0.1:${second.port}`];
+    const trackers = [odd, "127.0.0.1:1", net.address, `127.0.0.1:${second.port}`];
     const alice = await startPeer("alice", { trackers });
     const bob = await startPeer("bob", { trackers: [`127.0.0.1:${second.port}`] });
     const { id } = await shareFile(alice, file);
@@ -122,52 +90,52 @@ describe("peers with a tracker", function () {
       states.map((t) => t.state === "online"),
       [false, false, true, true],
     );
-    await listWhere(bob, "bob sees it", (videos) => videos.some((v) => v.id === id));
+    await networkWhere(bob, "bob sees it", (videos) => videos.some((v) => v.id === id));
     nonsense.close();
   });
 
   it("have everything back within 10 s of a tracker's restart, with nobody touching a peer", async () => {
-    const alice = await startPeer("alice", { trackers: [address] });
-    const bob = await startPeer("bob", { trackers: [address] });
+    const alice = await startPeer("alice", { trackers: [net.address] });
+    const bob = await startPeer("bob", { trackers: [net.address] });
     const { id } = await shareFile(alice, file);
-    await listWhere(bob, "it is there", (videos) => videos.length === 1);
-    const { port } = tracker;
-    await tracker.stop();
+    await networkWhere(bob, "it is there", (videos) => videos.length === 1);
+    const { port } = net.tracker;
+    await net.tracker.stop();
     await snapshotWhere(bob, "the tracker is gone", (s) => s.peer.trackers[0]?.state !== "online");
-    assert.equal((await list(bob)).length, 1, "nothing vanishes because a tracker is down for a moment");
+    assert.equal((await networkOf(bob)).length, 1, "nothing vanishes because a tracker is down for a moment");
     const restarted = performance.now();
-    tracker = await startTracker({ port });
+    net.tracker = await startTracker({ port });
     await snapshotWhere(alice, "alice is back", (s) => s.videos[0]?.publishedOn === 1, 10_000);
-    const carol = await startPeer("carol", { trackers: [address] });
-    await listWhere(carol, "a newcomer sees it", (videos) => videos.some((v) => v.id === id && v.sources >= 1));
+    const carol = await startPeer("carol", { trackers: [net.address] });
+    await networkWhere(carol, "a newcomer sees it", (videos) => videos.some((v) => v.id === id && v.sources >= 1));
     assert.ok(performance.now() - restarted < 10_000);
     await carol.session.stop();
-    await tracker.stop();
+    await net.tracker.stop();
   });
 
   it("keep a name for its first key, and say so to the second", async () => {
-    await startPeer("alice", { trackers: [address] });
-    const second = await startPeer("Alice", { trackers: [address] });
+    await startPeer("alice", { trackers: [net.address] });
+    const second = await startPeer("Alice", { trackers: [net.address] });
     const { peer } = await snapshotWhere(second, "it is told", (s) => s.peer.trackers[0]?.error !== undefined);
     assert.equal(peer.trackers[0]!.error!.code, "name-taken");
   });
 
   it("release the name and leave nothing on disk when a profile is deleted", async () => {
-    const alice = await startPeer("alice", { trackers: [address] });
+    const alice = await startPeer("alice", { trackers: [net.address] });
     await shareFile(alice, file);
     await alice.session.deleteData(alice.config);
     const { existsSync } = await import("node:fs");
     assert.equal(existsSync(alice.config.dataDir), false);
     assert.equal(existsSync(file), true, "a file uploaded by reference stays");
-    const other = await startPeer("alice", { trackers: [address] });
+    const other = await startPeer("alice", { trackers: [net.address] });
     await snapshotWhere(other, "the name is free", (s) => s.peer.trackers[0]?.state === "online");
   });
 
   it("reach one that cannot be dialled: it is asked through the tracker to call back", async () => {
-    const alice = await startPeer("alice", { trackers: [address] });
+    const alice = await startPeer("alice", { trackers: [net.address] });
     const { link } = await shareFile(alice, file);
     await videoWhere(alice, "published", (v) => v.publishedOn === 1);
-    const bob = await startPeer("bob", { trackers: [address] });
+    const bob = await startPeer("bob", { trackers: [net.address] });
     // As behind a router: every address that bob knows of alice is closed.
     const unreachable = new URL(link);
     unreachable.searchParams.delete("h");
@@ -180,10 +148,10 @@ describe("peers with a tracker", function () {
   });
 
   it("say that neither side can be reached, instead of waiting in silence", async () => {
-    const alice = await startPeer("alice", { trackers: [address] });
+    const alice = await startPeer("alice", { trackers: [net.address] });
     const { link } = await shareFile(alice, file);
     await alice.session.stop();
-    const bob = await startPeer("bob", { trackers: [address] });
+    const bob = await startPeer("bob", { trackers: [net.address] });
     await bob.session.download({ source: link });
     const snapshot = await snapshotWhere(bob, "it is said", (s) => s.unreachable, 30_000);
     assert.equal(snapshot.videos[0]!.state, "downloading");
@@ -195,7 +163,7 @@ describe("peers with a tracker", function () {
     const { id } = await shareFile(alice, file);
     const connected = await bob.session.connect(`127.0.0.1:${await portOf(alice)}`);
     assert.equal(connected.peerId, "alice");
-    const [video] = await listWhere(bob, "bob browses", (videos) => videos.length === 1);
+    const [video] = await networkWhere(bob, "bob browses", (videos) => videos.length === 1);
     assert.equal(video!.owner, "alice");
     const { key } = await bob.session.download({ source: id });
     const { path } = await bob.session.downloadResult(key);
@@ -203,11 +171,11 @@ describe("peers with a tracker", function () {
     const { peers } = await bob.session.queryPeers({ limit: 10 });
     assert.ok(peers.some((p) => p.peerId === "alice" && p.connected));
     await bob.session.disconnect(connected.fingerprint);
-    await listWhere(bob, "hers are gone", (videos) => videos.every((v) => v.owner !== "alice" || v.libraryKey));
+    await networkWhere(bob, "hers are gone", (videos) => videos.every((v) => v.owner !== "alice" || v.libraryKey));
   });
 
   it("answer an unknown id with unknown-video, and nonsense with bad-link", async () => {
-    const bob = await startPeer("bob", { trackers: [address] });
+    const bob = await startPeer("bob", { trackers: [net.address] });
     await snapshotWhere(bob, "online", (s) => s.peer.trackers[0]?.state === "online");
     await assert.rejects(bob.session.download({ source: "ab".repeat(32) }), { code: "unknown-video" });
     await assert.rejects(bob.session.download({ source: "hello" }), { code: "bad-link" });

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import type { Contact } from "../../src/peer/status";
 import { StreamletError } from "../../src/wire/errors";
 import { formatFingerprint } from "../../src/wire/fingerprint";
-import type { RunningTracker } from "../../tracker/runTracker";
 import { contactOf, fingerprintOf, networkWhere } from "../helpers/friends";
 import { randomFile } from "../helpers/randomFile";
 import {
@@ -12,13 +11,13 @@ import {
   shareFile,
   snapshotWhere,
   startPeer,
-  stopSessions,
   type TestPeer,
   videoWhere,
 } from "../helpers/sessions";
 import { LOOPBACK } from "../helpers/sockets";
 import { tempDir } from "../helpers/tempDir";
-import { startTracker, stopAll } from "../tracker/support";
+import { answerWhere } from "../helpers/until";
+import { withTracker } from "../helpers/withTracker";
 
 const MIB = 1024 * 1024;
 
@@ -27,31 +26,16 @@ async function contactWhere(peer: TestPeer, what: string, fits: (contact: Contac
   return contacts.find(fits)!;
 }
 
-async function peersWhere(peer: TestPeer, what: string, fits: (names: string[]) => boolean) {
-  const deadline = performance.now() + 12_000;
-  for (;;) {
-    const { peers } = await peer.session.queryPeers({ limit: 100 });
-    if (fits(peers.map((p) => p.peerId))) return peers;
-    if (performance.now() > deadline) throw new Error(`never happened: ${what}; last: ${JSON.stringify(peers)}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+async function peersWhere({ session }: TestPeer, what: string, fits: (names: string[]) => boolean) {
+  const ask = async () => (await session.queryPeers({ limit: 100 })).peers;
+  return answerWhere(what, ask, (peers) => fits(peers.map((p) => p.peerId)));
 }
 
 const is = (code: string) => (error: unknown) => error instanceof StreamletError && error.code === code;
 
 describe("friends", function () {
   this.timeout(40_000);
-  let tracker: RunningTracker;
-  let trackers: string[];
-
-  beforeEach(async () => {
-    tracker = await startTracker();
-    trackers = [`127.0.0.1:${tracker.port}`];
-  });
-  afterEach(async () => {
-    await stopSessions();
-    await stopAll();
-  });
+  const net = withTracker();
 
   it("are connected to without a tracker, at the address in their contact, and again after a restart of either", async () => {
     const alice = await startPeer("alice");
@@ -71,8 +55,8 @@ describe("friends", function () {
   });
 
   it("are found through a tracker by their key alone, online or not, with when they were last seen", async () => {
-    const alice = await startPeer("alice", { trackers });
-    const bob = await startPeer("bob", { trackers });
+    const alice = await startPeer("alice", { trackers: [net.address] });
+    const bob = await startPeer("bob", { trackers: [net.address] });
     const offline = await alice.session.addFriend(formatFingerprint(await fingerprintOf(bob)));
     assert.equal(offline.peerId, "");
     await contactWhere(alice, "alice is connected to bob", (c) => c.connected && c.peerId === "bob");
@@ -89,13 +73,13 @@ describe("friends", function () {
   });
 
   it("are pinned by their key: somebody else at their address, or with their name, is not taken for them", async () => {
-    const alice = await startPeer("alice", { trackers });
+    const alice = await startPeer("alice", { trackers: [net.address] });
     const bob = await startPeer("bob");
     const port = await portOf(bob);
     await alice.session.addFriend(await contactOf(bob));
     await contactWhere(alice, "alice is connected to bob", (c) => c.connected);
     await bob.session.stop();
-    const mallory = await startPeer("BOB", { port, trackers });
+    const mallory = await startPeer("BOB", { port, trackers: [net.address] });
     const file = await randomFile(join(tempDir(), "bait.mp4"), MIB, 3);
     await shareFile(mallory, file);
     const peers = await peersWhere(alice, "mallory is listed", (names) => names.includes("BOB"));
@@ -118,7 +102,7 @@ describe("friends", function () {
   });
 
   it("of one name are told apart: whoever bears a name that somebody else online bears is marked", async () => {
-    const alice = await startPeer("alice", { trackers });
+    const alice = await startPeer("alice", { trackers: [net.address] });
     const twin = await startPeer("Alice");
     await alice.session.connect(`${LOOPBACK}:${await portOf(twin)}`);
     const peers = await peersWhere(alice, "both are there", (names) => names.length === 2);
@@ -139,16 +123,11 @@ describe("friends", function () {
 
 describe("a blocked person", function () {
   this.timeout(40_000);
-  afterEach(async () => {
-    await stopSessions();
-    await stopAll();
-  });
+  const net = withTracker();
 
   it("loses every connection at once, gets no new one, and is neither seen nor heard until the block ends", async () => {
-    const tracker = await startTracker();
-    const trackers = [`127.0.0.1:${tracker.port}`];
-    const alice = await startPeer("alice", { trackers, uploadLimit: MIB });
-    const mallory = await startPeer("mallory", { trackers });
+    const alice = await startPeer("alice", { trackers: [net.address], uploadLimit: MIB });
+    const mallory = await startPeer("mallory", { trackers: [net.address] });
     const malloryKey = await fingerprintOf(mallory);
     const file = await randomFile(join(tempDir(), "demo.mp4"), 8 * MIB, 5);
     const bait = await randomFile(join(tempDir(), "bait.mp4"), MIB, 6);

@@ -1,17 +1,15 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
-import { type Identity, loadIdentity } from "../../src/peer/identity";
 import { ControlConnection } from "../../src/peer/net/controlConnection";
 import { encodeExtendedHandshake } from "../../src/wire/extensions";
 import { encodeHandshake } from "../../src/wire/handshake";
 import { encodeMessage } from "../../src/wire/messages";
-import { signGrant } from "../../src/wire/records";
-import type { Fingerprint, VideoId } from "../../src/wire/types";
-import { befriend, fingerprintOf, networkWhere } from "../helpers/friends";
+import { befriend, fingerprintOf, grantOf, identityOf, networkWhere } from "../helpers/friends";
 import { firstFlight, knock, messagesIn, open } from "../helpers/knock";
 import { randomFile, sha256OfFile } from "../helpers/randomFile";
 import {
+  NO_LIMITS,
   portOf,
   restartPeer,
   shareFile,
@@ -20,17 +18,12 @@ import {
   type TestPeer,
   videoWhere,
 } from "../helpers/sessions";
-import { LOOPBACK, makeIdentity, startListener, stopListener, until } from "../helpers/sockets";
+import { LOOPBACK, makeIdentity, startListener, stopListener } from "../helpers/sockets";
 import { tempDir } from "../helpers/tempDir";
+import { until } from "../helpers/until";
 
 const MIB = 1024 * 1024;
 const SIZE = 6 * MIB;
-
-const identityOf = (peer: TestPeer): Promise<Identity> => loadIdentity(peer.config.privateKey);
-
-function grantOf(owner: Identity, id: string, grantee: Fingerprint, expires: number): Uint8Array {
-  return signGrant({ id: id as VideoId, grantee, expires }, owner.privateKey, owner.spki);
-}
 
 /** Starts a slow download and waits until something of it has come, and not all. */
 async function halfWay(peer: TestPeer, source: string): Promise<string> {
@@ -68,13 +61,7 @@ describe("a video for friends, while it is under way,", function () {
     await networkWhere(bob, "bob does not see it any more", (videos) => videos.length === 0);
     bob = await restartPeer(bob);
     await isCut(bob, key);
-    await alice.session.setLimits({
-      uploadLimit: 0,
-      downloadLimit: 0,
-      maxConnections: 0,
-      uploadSlots: 0,
-      diskQuota: 0,
-    });
+    await alice.session.setLimits(NO_LIMITS);
     await alice.session.addFriend(await fingerprintOf(bob));
     const { path } = await bob.session.downloadResult(key);
     assert.equal(await sha256OfFile(path), sha256);
@@ -90,13 +77,7 @@ describe("a video for friends, while it is under way,", function () {
     const [friends, strangers] = [await halfWay(bob, id), await halfWay(eve, link)];
     await alice.session.share(key, "friends");
     await isCut(eve, strangers);
-    await alice.session.setLimits({
-      uploadLimit: 0,
-      downloadLimit: 0,
-      maxConnections: 0,
-      uploadSlots: 0,
-      diskQuota: 0,
-    });
+    await alice.session.setLimits(NO_LIMITS);
     const { path } = await bob.session.downloadResult(friends);
     assert.equal(await sha256OfFile(path), sha256);
     assert.equal((await bob.session.snapshot()).videos[0]!.audience, "friends");

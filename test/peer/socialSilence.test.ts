@@ -2,18 +2,18 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Identity, loadIdentity } from "../../src/peer/identity";
+import type { Identity } from "../../src/peer/identity";
 import { handshakeDeadline, readHandshake } from "../../src/peer/net/wireHandshake";
-import { signGrant } from "../../src/wire/records";
 import { recordKeyOf } from "../../src/wire/trackerMessages";
 import type { VideoId } from "../../src/wire/types";
 import type { RunningTracker } from "../../tracker/runTracker";
-import { befriend, networkWhere } from "../helpers/friends";
+import { befriend, grantOf, identityOf, networkWhere } from "../helpers/friends";
 import { type Answer, type Knock, knock, messagesIn } from "../helpers/knock";
 import { randomFile } from "../helpers/randomFile";
 import { portOf, shareFile, startPeer, stopSessions, type TestPeer } from "../helpers/sessions";
-import { LOOPBACK, makeIdentity, startListener, stopListener, until } from "../helpers/sockets";
+import { LOOPBACK, makeIdentity, startListener, stopListener } from "../helpers/sockets";
 import { tempDir } from "../helpers/tempDir";
+import { until } from "../helpers/until";
 import { RawPeer, startTracker, stopAll } from "../tracker/support";
 
 const MIB = 1024 * 1024;
@@ -24,12 +24,7 @@ const ROUNDS = 41;
 const TRIES = 4;
 const TOLERANCE_MS = 0.5;
 
-const identityOf = (peer: TestPeer): Promise<Identity> => loadIdentity(peer.config.privateKey);
 const median = (list: number[]): number => list.toSorted((a, b) => a - b)[list.length >> 1]!;
-
-function grantOf(owner: Identity, id: string, grantee: string, expires = Date.now() + HOUR_MS): Uint8Array {
-  return signGrant({ id: id as VideoId, grantee: grantee as never, expires }, owner.privateKey, owner.spki);
-}
 
 describe("what strangers get of a video for friends", function () {
   this.timeout(90_000);

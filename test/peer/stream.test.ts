@@ -5,14 +5,22 @@ import { type IncomingHttpHeaders, request } from "node:http";
 import { join } from "node:path";
 import type { VideoRuntime } from "../../src/peer/videoRuntime";
 import { randomFile } from "../helpers/randomFile";
-import { linkVia, portOf, shareFile, startPeer, stopSessions, type TestPeer, videoWhere } from "../helpers/sessions";
+import {
+  linkVia,
+  NO_LIMITS,
+  portOf,
+  shareFile,
+  startPeer,
+  stopSessions,
+  type TestPeer,
+  videoWhere,
+} from "../helpers/sessions";
 import { tempDir } from "../helpers/tempDir";
 
 const MIB = 1024 * 1024;
 const SIZE = 24 * MIB + 4321;
 /** Of 256 KiB each. */
 const PIECES = 97;
-const NO_LIMITS = { uploadLimit: 0, downloadLimit: 0, maxConnections: 0, uploadSlots: 0, diskQuota: 0 };
 
 interface Reply {
   status: number;

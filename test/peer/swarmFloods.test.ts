@@ -7,7 +7,7 @@ import { fromHex } from "../../src/wire/bytes";
 import { encodeHandshake } from "../../src/wire/handshake";
 import { encodeMessage, type Message } from "../../src/wire/messages";
 import { randomFile, sha256OfFile } from "../helpers/randomFile";
-import { portOf, shareFile, startPeer, stopSessions, type TestPeer, videoWhere } from "../helpers/sessions";
+import { NO_LIMITS, portOf, shareFile, startPeer, stopSessions, type TestPeer, videoWhere } from "../helpers/sessions";
 import { tempDir } from "../helpers/tempDir";
 import { until } from "../vscode/support/until";
 
@@ -96,13 +96,7 @@ describe("a flood of messages", function () {
   }
 
   it("leaves the video as it is", async () => {
-    await alice.session.setLimits({
-      uploadLimit: 0,
-      downloadLimit: 0,
-      maxConnections: 0,
-      uploadSlots: 0,
-      diskQuota: 0,
-    });
+    await alice.session.setLimits(NO_LIMITS);
     const { path } = await bob.session.downloadResult(key);
     assert.equal(await sha256OfFile(path), await sha256OfFile(file));
   });

@@ -19,8 +19,9 @@ import {
   startScripted,
 } from "../helpers/scriptedPeer";
 import { linkVia, portOf, shareFile, startPeer, stopSessions, type TestPeer, videoWhere } from "../helpers/sessions";
-import { closed, startRelay, stranger, until } from "../helpers/sockets";
+import { closed, startRelay, stranger } from "../helpers/sockets";
 import { tempDir } from "../helpers/tempDir";
+import { until } from "../helpers/until";
 
 const MIB = 1024 * 1024;
 const SIZE = 4 * MIB;

@@ -7,8 +7,8 @@ import type { VideoId } from "../../src/wire/types";
 import { randomFile, sha256OfFile } from "../helpers/randomFile";
 import { type Script, type ScriptedPeer, seed, startScripted } from "../helpers/scriptedPeer";
 import { shareFile, startPeer, stopSessions } from "../helpers/sessions";
-import { until } from "../helpers/sockets";
 import { tempDir } from "../helpers/tempDir";
+import { until } from "../helpers/until";
 
 const MIB = 1024 * 1024;
 

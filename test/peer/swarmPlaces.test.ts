@@ -15,7 +15,8 @@ import { decodeHandshake, encodeHandshake } from "../../src/wire/handshake";
 import { encodeMessage } from "../../src/wire/messages";
 import type { VideoId } from "../../src/wire/types";
 import { FakeClock } from "../helpers/fakeClock";
-import { closed, LOOPBACK, until } from "../helpers/sockets";
+import { closed, LOOPBACK } from "../helpers/sockets";
+import { until } from "../helpers/until";
 
 const ID = "ab".repeat(32) as VideoId;
 const PIECES = 64;

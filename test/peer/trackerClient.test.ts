@@ -7,6 +7,7 @@ import { TrackerClient, type TrackerClientOptions } from "../../src/peer/tracker
 import type { StreamletError } from "../../src/wire/errors";
 import { runTracker } from "../../tracker/runTracker";
 import { removeTempDir, tempDir } from "../helpers/tempDir";
+import { until } from "../helpers/until";
 import {
   makeIdentity,
   makeRecord,
@@ -14,7 +15,6 @@ import {
   startTracker,
   stopAll,
   type TestIdentity,
-  until,
   videoId,
 } from "../tracker/support";
 

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import fc from "fast-check";
 import { parsePeerMessage, parseTrackerMessage } from "../../src/wire/trackerMessages";
-import { makeRecord, RawPeer, startTracker, stopAll, until, videoId } from "./support";
+import { until } from "../helpers/until";
+import { makeRecord, RawPeer, startTracker, stopAll, videoId } from "./support";
 
 /** Values that look like parts of messages, so that mutations get past the first check. */
 const value: fc.Arbitrary<unknown> = fc.oneof(

@@ -5,7 +5,8 @@ import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { removeTempDir, tempDir } from "../helpers/tempDir";
-import { makeIdentity, RawPeer, stopAll, until } from "./support";
+import { until } from "../helpers/until";
+import { makeIdentity, RawPeer, stopAll } from "./support";
 
 /** Bundled beside the tests. */
 const SCRIPT = join(__dirname, "streamlet-tracker.js");

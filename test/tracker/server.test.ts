@@ -1,18 +1,8 @@
 import assert from "node:assert/strict";
 import { WebSocket } from "ws";
 import { MAX_PEER_FRAME_BYTES } from "../../src/wire/trackerMessages";
-import {
-  base64,
-  HOUR_MS,
-  makeIdentity,
-  makeRecord,
-  RawPeer,
-  startTracker,
-  stopAll,
-  until,
-  v1Hash,
-  videoId,
-} from "./support";
+import { until } from "../helpers/until";
+import { base64, HOUR_MS, makeIdentity, makeRecord, RawPeer, startTracker, stopAll, v1Hash, videoId } from "./support";
 
 const statusOf = (port: number, suffix = "", headers: Record<string, string> = {}): Promise<number> =>
   new Promise((resolve, reject) => {

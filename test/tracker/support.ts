@@ -152,15 +152,6 @@ export async function stopAll(): Promise<void> {
   started.clear();
 }
 
-/** Resolves when `check` holds; looks again whenever the event loop has had a turn. */
-export async function until(what: string, check: () => boolean | Promise<boolean>, ms = 5_000): Promise<void> {
-  const end = performance.now() + ms;
-  while (!(await check())) {
-    assert.ok(performance.now() < end, `${what}: not within ${ms} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
 type WithoutRequest<T> = T extends unknown ? Omit<T, "request"> : never;
 export type RawRequest = WithoutRequest<Exclude<PeerMessage, { type: "hello" }>>;
 

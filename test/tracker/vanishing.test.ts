@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { fork } from "node:child_process";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { makeRecord, RawPeer, startTracker, stopAll, until, videoId } from "./support";
+import { until } from "../helpers/until";
+import { makeRecord, RawPeer, startTracker, stopAll, videoId } from "./support";
 
 const HEARTBEAT_MS = 200;
 

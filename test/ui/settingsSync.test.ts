@@ -3,16 +3,9 @@ import fc from "fast-check";
 import { PROFILE_SETTINGS, type ProfileSetting, type ProfileSettings } from "../../src/rpc/profileSettings";
 import { type KeyValueStore, ProfileStore, readProfiles } from "../../src/ui/host/profileStore";
 import { decideSettings, SettingsSync } from "../../src/ui/host/settingsSync";
+import { defaultSettings } from "../helpers/defaultSettings";
 
-const DEFAULTS: ProfileSettings = {
-  "streamlet.limits.upload": 0,
-  "streamlet.limits.download": 0,
-  "streamlet.limits.connections": 200,
-  "streamlet.limits.uploadSlots": 20,
-  "streamlet.limits.diskQuota": 0,
-  "streamlet.appearance.theme": "auto",
-  "streamlet.appearance.format": "pc",
-};
+const DEFAULTS = defaultSettings();
 const UP = "streamlet.limits.upload";
 const THEME = "streamlet.appearance.theme";
 const FINGERPRINT = "ab".repeat(32);
@@ -93,6 +86,18 @@ class Editor {
   }
 }
 
+/** Two profiles with settings of their own; the second one is active. */
+async function twoProfiles(): Promise<{ editor: Editor; alice: string; bob: string }> {
+  const editor = new Editor();
+  const alice = await editor.add("Alice");
+  editor.change({ [UP]: 100, [THEME]: "dark" });
+  await settle();
+  const bob = await editor.add("Bob");
+  editor.change({ [UP]: 200, [THEME]: "light" });
+  await settle();
+  return { editor, alice, bob };
+}
+
 describe("settings of profiles: the decision", () => {
   it("asks for nothing where both agree", () => {
     assert.deepEqual(decideSettings(DEFAULTS, DEFAULTS, { ...DEFAULTS, [UP]: 5 }), { remember: {}, write: {} });
@@ -150,13 +155,7 @@ describe("settings of profiles", () => {
   });
 
   it("stay apart when profiles are switched faster than settings are written", async () => {
-    const editor = new Editor();
-    const alice = await editor.add("Alice");
-    editor.change({ [UP]: 100, [THEME]: "dark" });
-    await settle();
-    const bob = await editor.add("Bob");
-    editor.change({ [UP]: 200, [THEME]: "light" });
-    await settle();
+    const { editor, alice, bob } = await twoProfiles();
     for (let round = 0; round < 20; round++) {
       await editor.activate(round % 2 ? bob : alice);
       for (let i = 0; i < round % 7; i++) await turn();
@@ -169,13 +168,7 @@ describe("settings of profiles", () => {
   });
 
   it("take a change that comes while another profile's are being written", async () => {
-    const editor = new Editor();
-    const alice = await editor.add("Alice");
-    editor.change({ [UP]: 100, [THEME]: "dark" });
-    await settle();
-    const bob = await editor.add("Bob");
-    editor.change({ [UP]: 200, [THEME]: "light" });
-    await settle();
+    const { editor, alice, bob } = await twoProfiles();
     await editor.activate(alice);
     editor.change({ "streamlet.limits.diskQuota": 9 });
     await settle();

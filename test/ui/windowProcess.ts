@@ -5,27 +5,16 @@
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { ProfileSettings } from "../../src/rpc/profileSettings";
 import type { WindowService } from "../../src/rpc/window";
 import { PeerHost } from "../../src/ui/host/peerHost";
 import { toErrorInfo } from "../../src/wire/errors";
+import { defaultSettings } from "../helpers/defaultSettings";
 
 export interface WindowRequest {
   id: number;
   method: string;
   args: unknown[];
 }
-
-/** What a settings.json that says nothing stands for. */
-const DEFAULT_SETTINGS: ProfileSettings = {
-  "streamlet.limits.upload": 0,
-  "streamlet.limits.download": 0,
-  "streamlet.limits.connections": 200,
-  "streamlet.limits.uploadSlots": 20,
-  "streamlet.limits.diskQuota": 0,
-  "streamlet.appearance.theme": "auto",
-  "streamlet.appearance.format": "pc",
-};
 
 /** Runs until the parent goes or says `dispose`. */
 export function runWindow(folder: string, workerFile: string): void {
@@ -34,6 +23,7 @@ export function runWindow(folder: string, workerFile: string): void {
   const stateFile = join(folder, "globalState.json");
   const settingsFile = join(folder, "settings.json");
   const secretFile = (name: string) => join(folder, "secrets", name);
+  const defaults = defaultSettings();
   let hangs = false;
   const host = new PeerHost({
     store: {
@@ -58,7 +48,7 @@ export function runWindow(folder: string, workerFile: string): void {
     workerFile,
     preferences: () => ({}),
     settings: {
-      read: () => ({ ...DEFAULT_SETTINGS, ...readJson(settingsFile) }),
+      read: () => ({ ...defaults, ...readJson(settingsFile) }),
       usable: (settings) => settings,
       write: async (key, value) => writeJson(settingsFile, { ...readJson(settingsFile), [key]: value }),
     },

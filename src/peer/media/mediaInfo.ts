@@ -7,18 +7,13 @@ import {
   MAX_DURATION_SECONDS,
   MAX_INDEX_RANGES,
 } from "../../wire/constants";
+import type { MediaFacts } from "../../wire/mediaFacts";
 import { withoutUndefined } from "../storage/libraryEntry";
 import type { Container } from "../storage/videoFile";
 
-export interface MediaInfo {
+/** Width and height are as it is shown: pixels are square, rotation is applied. */
+export interface MediaInfo extends MediaFacts {
   container?: Container;
-  /** Seconds, to the millisecond. */
-  duration?: number;
-  /** As it is shown: pixels are square, rotation is applied. Both or neither. */
-  width?: number;
-  height?: number;
-  /** As in RFC 6381. */
-  codecs?: string;
   /** Byte ranges [begin, end) that a player reads first. */
   indexRanges?: [number, number][];
 }

@@ -1,6 +1,7 @@
 import { isAbsolute } from "node:path";
 import * as z from "zod";
 import { ERROR_CODES, type ErrorInfo } from "../../wire/errors";
+import type { MediaFacts } from "../../wire/mediaFacts";
 import { type Fingerprint, isFingerprint, isVideoId, type VideoId } from "../../wire/types";
 import type { Audience, VideoState } from "../status";
 
@@ -8,7 +9,7 @@ import type { Audience, VideoState } from "../status";
  * One video of the library as it is kept on disk. Rates, peers and progress are not kept: they come from the engine and from
  * the resume data. Entries are never changed in place: `Library.update` makes a new one.
  */
-export interface LibraryEntry {
+export interface LibraryEntry extends MediaFacts {
   /** Made by `Library.add`: 21 characters that are safe in a file name. */
   key: string;
   origin: "uploaded" | "obtained";
@@ -30,11 +31,6 @@ export interface LibraryEntry {
   size: number;
   /** Modification time (ms) of the file when it was hashed or completed: a file with another one counts as changed. */
   mtimeMs?: number;
-  duration?: number;
-  container?: string;
-  codecs?: string;
-  width?: number;
-  height?: number;
   /** Byte ranges [begin, end) that a player reads first. */
   indexRanges?: [number, number][];
   /** A smaller copy of this height is to be made of `path` before it is imported. */

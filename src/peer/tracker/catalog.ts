@@ -1,3 +1,4 @@
+import { mediaFacts } from "../../wire/mediaFacts";
 import type { VideoRecord } from "../../wire/records";
 import { type RecordKey, recordKeyOf } from "../../wire/trackerMessages";
 import type { Fingerprint, VideoId } from "../../wire/types";
@@ -325,11 +326,7 @@ export class Catalog {
       owner: record.ownerName,
       ownerFingerprint: record.owner,
       size: record.length,
-      ...(record.duration === undefined ? {} : { duration: record.duration }),
-      ...(record.width === undefined ? {} : { width: record.width }),
-      ...(record.height === undefined ? {} : { height: record.height }),
-      ...(record.container === undefined ? {} : { container: record.container }),
-      ...(record.codecs === undefined ? {} : { codecs: record.codecs }),
+      ...mediaFacts(record),
       hasThumbnail,
       friend: this.#people.isFriend(record.owner),
       impostor: this.#people.isImpostor(record.owner, record.ownerName),

@@ -1,7 +1,7 @@
 /** What keeps the Network view from being useful, as one word per case; decided from the state alone. Pure. */
 import type { TrackerStatus } from "../../peer/status";
 import type { HostState } from "../../rpc/window";
-import type { ErrorCode } from "../../wire/errors";
+import { LASTING_TRACKER_CODES } from "../../wire/errors";
 
 /**
  * - loading: nobody has answered yet
@@ -16,19 +16,9 @@ export function networkCondition({ snapshot }: HostState): NetworkCondition {
   return snapshot.networkKnown ? "known" : "loading";
 }
 
-/** Errors that waiting does not mend: a person has to edit the profile or the clock. */
-const LASTING: readonly ErrorCode[] = [
-  "name-taken",
-  "name-invalid",
-  "access-denied",
-  "clock-skew",
-  "tracker-protocol",
-  "tracker-refused",
-];
-
 /** The tracker whose refusal a person has to hear of, whatever the other trackers do. */
 export function refusingTracker({ snapshot }: HostState): TrackerStatus | undefined {
-  return snapshot.peer.trackers.find((tracker) => tracker.error && LASTING.includes(tracker.error.code));
+  return snapshot.peer.trackers.find((tracker) => tracker.error && LASTING_TRACKER_CODES.has(tracker.error.code));
 }
 
 /** Where a tracker would run on this computer: the port of the first local address of the list. */

@@ -1,0 +1,23 @@
+/** What a video is made of, as its record, the library and every list say it. What is not known is absent. */
+export interface MediaFacts {
+  /** Seconds, to the millisecond. */
+  duration?: number;
+  /** Pixels; width and height come together. */
+  width?: number;
+  height?: number;
+  /** e.g. `mp4`. */
+  container?: string;
+  /** As in RFC 6381, e.g. `avc1.64001f, mp4a.40.2`. */
+  codecs?: string;
+}
+
+/** Those that are known of something that says more than them. */
+export function mediaFacts({ duration, width, height, container, codecs }: MediaFacts): MediaFacts {
+  return {
+    ...(duration === undefined ? {} : { duration }),
+    ...(width === undefined ? {} : { width }),
+    ...(height === undefined ? {} : { height }),
+    ...(container === undefined ? {} : { container }),
+    ...(codecs === undefined ? {} : { codecs }),
+  };
+}
