@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { Frame, Locator } from "playwright-core";
+import { oneStory } from "../helpers/oneStory";
 import { startPeer, stopSessions, type TestPeer } from "../helpers/sessions";
 import { tempDir } from "../helpers/tempDir";
 import { App } from "./support/app";
@@ -17,7 +18,7 @@ const VIDEO = `vscode://streamlet.streamlet/v/${"ab".repeat(32)}`;
 /** The tests tell one story, each goes on where the one before has ended. */
 describe("chat", function () {
   this.timeout(120_000);
-  this.bail(true);
+  oneStory(this);
   let tracker: Awaited<ReturnType<typeof startTracker>>;
   let alice: App;
   let bob: App;

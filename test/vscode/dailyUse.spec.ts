@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { copyFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Locator } from "playwright-core";
+import { oneStory } from "../helpers/oneStory";
 import { tempDir } from "../helpers/tempDir";
 import { App } from "./support/app";
 import { freePort, Streamlet } from "./support/streamlet";
@@ -13,7 +14,7 @@ const OTHER_CLIP = resolve("test/fixtures/clip.webm");
 
 describe("without a tracker, and with one's own", function () {
   this.timeout(120_000);
-  this.bail(true);
+  oneStory(this);
   let app: App;
   let mine: Streamlet;
   let folder: string;

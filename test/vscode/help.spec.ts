@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import type { Frame } from "playwright-core";
+import { oneStory } from "../helpers/oneStory";
 import { App } from "./support/app";
 import { field, freePort, Streamlet, startTracker } from "./support/streamlet";
 import { until } from "./support/until";
 
 describe("help at first, and when something does not work", function () {
   this.timeout(120_000);
-  this.bail(true);
+  oneStory(this);
   let app: App;
   let mine: Streamlet;
   let tracker: Awaited<ReturnType<typeof startTracker>>;

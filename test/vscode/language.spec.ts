@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { oneStory } from "../helpers/oneStory";
 import { App } from "./support/app";
 import { field, freePort } from "./support/streamlet";
 import type { Workbench } from "./support/workbench";
@@ -10,7 +11,7 @@ const de = (text: string, ...args: string[]) =>
 
 describe("Streamlet in German", function () {
   this.timeout(120_000);
-  this.bail(true);
+  oneStory(this);
   let app: App;
   let window: Workbench;
 

@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Program } from "../../tools/program.mjs";
 import { makeClip } from "../helpers/makeClip";
+import { oneStory } from "../helpers/oneStory";
 import { sha256OfFile } from "../helpers/randomFile";
 import { tempDir } from "../helpers/tempDir";
 import { App } from "./support/app";
@@ -12,7 +13,7 @@ import { until } from "./support/until";
 /** The tests tell one story, each goes on where the one before has ended. */
 describe("the main job: two people, one tracker, one video", function () {
   this.timeout(120_000);
-  this.bail(true);
+  oneStory(this);
 
   const TITLE = "Login bug";
   let tracker: { address: string; program: Program };

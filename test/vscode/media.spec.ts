@@ -6,6 +6,7 @@ import { parseRecord, type VideoRecord } from "../../src/wire/records";
 import { readThumbnail } from "../../src/wire/thumbnail";
 import { Program } from "../../tools/program.mjs";
 import { hasFfmpeg, makeClip } from "../helpers/makeClip";
+import { oneStory } from "../helpers/oneStory";
 import { sha256OfFile } from "../helpers/randomFile";
 import { skip } from "../helpers/skip";
 import { tempDir } from "../helpers/tempDir";
@@ -16,7 +17,7 @@ import { until } from "./support/until";
 /** The tests tell one story, each goes on where the one before has ended. */
 describe("what a video is made of, in the real VS Code", function () {
   this.timeout(120_000);
-  this.bail(true);
+  oneStory(this);
 
   let tracker: Awaited<ReturnType<typeof startTracker>>;
   let alice: App;

@@ -6,6 +6,7 @@ import { shortFingerprint } from "../../src/wire/fingerprint";
 import { parseTorrent } from "../../src/wire/metainfo";
 import { Program } from "../../tools/program.mjs";
 import { CLIP_MP4 } from "../helpers/makeClip";
+import { oneStory } from "../helpers/oneStory";
 import { JPEG } from "../helpers/pictures";
 import { randomFile } from "../helpers/randomFile";
 import { tempDir } from "../helpers/tempDir";
@@ -37,7 +38,7 @@ function pointsOf(property: string): string {
 
 describe("the Network view", function () {
   this.timeout(120_000);
-  this.bail(true);
+  oneStory(this);
   let app: App;
   let alice: Streamlet;
   let bob: Program;

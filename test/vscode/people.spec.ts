@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { resolve } from "node:path";
 import { Program } from "../../tools/program.mjs";
+import { oneStory } from "../helpers/oneStory";
 import { tempDir } from "../helpers/tempDir";
 import { App } from "./support/app";
 import { field, freePort, Streamlet, startTracker } from "./support/streamlet";
@@ -25,7 +26,7 @@ function section(rows: TreeRow[], heading: string): TreeRow[] {
 /** The tests tell one story, each goes on where the one before has ended. */
 describe("people: friends, impostors, blocks, connections by hand", function () {
   this.timeout(120_000);
-  this.bail(true);
+  oneStory(this);
 
   let first: Awaited<ReturnType<typeof startTracker>>;
   let second: Awaited<ReturnType<typeof startTracker>>;

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Frame } from "playwright-core";
 import { Program } from "../../tools/program.mjs";
 import { hasFfmpeg, makeClip } from "../helpers/makeClip";
+import { oneStory } from "../helpers/oneStory";
 import { skip } from "../helpers/skip";
 import { tempDir } from "../helpers/tempDir";
 import { App } from "./support/app";
@@ -37,7 +38,7 @@ const stateOf = (page: Frame): Promise<Playing> =>
 
 describe("The player", function () {
   this.timeout(120_000);
-  this.bail(true);
+  oneStory(this);
   let app: App;
   let bob: Streamlet;
   let alice: Program;

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { copyFileSync, existsSync, readdirSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join, resolve } from "node:path";
+import { oneStory } from "../helpers/oneStory";
 import { tempDir } from "../helpers/tempDir";
 import { App } from "./support/app";
 import { field, freePort, Streamlet } from "./support/streamlet";
@@ -13,7 +14,7 @@ const DEAD_TRACKER = "127.0.0.1:1";
 
 describe("profiles, as a person handles them", function () {
   this.timeout(120_000);
-  this.bail(true);
+  oneStory(this);
   let app: App;
   let mine: Streamlet;
   let taken: Server;

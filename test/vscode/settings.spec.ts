@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Frame, Locator } from "playwright-core";
 import { Program } from "../../tools/program.mjs";
+import { oneStory } from "../helpers/oneStory";
 import { randomFile } from "../helpers/randomFile";
 import { tempDir } from "../helpers/tempDir";
 import { App } from "./support/app";
@@ -21,7 +22,7 @@ const RATE_KB = 2_000;
 
 describe("settings, in the real VS Code", function () {
   this.timeout(120_000);
-  this.bail(true);
+  oneStory(this);
 
   let tracker: { address: string; program: Program };
   let seeder: Program;

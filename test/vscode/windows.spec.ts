@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Program } from "../../tools/program.mjs";
+import { oneStory } from "../helpers/oneStory";
 import { randomFile, sha256OfFile } from "../helpers/randomFile";
 import { skip } from "../helpers/skip";
 import { tempDir } from "../helpers/tempDir";
@@ -11,7 +12,7 @@ import { until } from "./support/until";
 
 describe("several windows of one person", function () {
   this.timeout(180_000);
-  this.bail(true);
+  oneStory(this);
 
   const TITLE = "Long recording";
   const SIZE = 24_000_000;

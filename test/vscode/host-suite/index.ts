@@ -1,5 +1,6 @@
 import { appendFileSync } from "node:fs";
 import Mocha from "mocha";
+import { follow } from "../../../tools/results.cjs";
 
 /** Activation, a peer, a tracker and a transfer happen in single tests here, on machines that do other things too. */
 const TIMEOUT_MS = 60_000;
@@ -23,20 +24,12 @@ export async function run(): Promise<void> {
 
   const failures = await new Promise<number>((resolve) => {
     const runner = mocha.run(resolve);
-    runner.on("pass", (test) => report({ event: "pass", title: test.fullTitle(), ms: test.duration }));
-    runner.on("pending", (test) => report({ event: "pending", title: test.fullTitle(), why: skipReason(test) }));
-    runner.on("fail", (test, error) =>
-      report({ event: "fail", title: test.fullTitle(), error: error.stack ?? String(error) }),
-    );
+    follow(runner, {
+      pass: (test) => report({ event: "pass", title: test.fullTitle(), ms: test.duration }),
+      fail: (test, error) => report({ event: "fail", title: test.fullTitle(), error: error.stack ?? String(error) }),
+      skip: (test, why) => report({ event: "pending", title: test.fullTitle(), why }),
+    });
     runner.on("end", () => report({ event: "end" }));
   });
   if (failures > 0) throw new Error(`${failures} tests failed.`);
-}
-
-/** What `skip` of test/helpers/skip.ts has left on the test or on a suite around it. */
-function skipReason(test: Mocha.Test): string | undefined {
-  for (let at: object | undefined = test; at; at = (at as { parent?: object }).parent) {
-    if ("skipReason" in at) return String(at.skipReason);
-  }
-  return undefined;
 }
