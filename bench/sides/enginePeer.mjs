@@ -119,7 +119,10 @@ const TASKS = {
     return { key, ...(await call("link", key)) };
   },
 
-  /** Milliseconds from asking for a video to the first bytes that a player gets: at least one block, verified. */
+  /**
+   * Milliseconds from asking for a video to the first bytes that a player gets, which are of a verified block, and to when the stream
+   * was open: whoever has it is being dialled then.
+   */
   firstBytes: async (source, range) => {
     const begun = performance.now();
     const { id, key, url } = await call("openStream", source);
