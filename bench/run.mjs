@@ -1,8 +1,8 @@
 // npm run bench [-- --quick] [--only ROW,...] [--sides SIDE,...] [--rounds N] [--size MIB] [--dir DIR] [--dist DIR]
-//               [--cpu-prof] [--when-idle] [--no-install] [--list]
+//               [--results DIR] [--cpu-prof] [--when-idle] [--no-install] [--list]
 //
 // What the project promises of its speed, measured against others in the same run (docs/benchmarks.md): a row is a file of
-// bench/rows. Prints what it finds as it goes and one table at the end; everything it saw is written to bench/results.
+// bench/rows. Prints what it finds as it goes and one table at the end; everything it saw is written to --results.
 // --quick: small sizes, one round: whether it works, not how fast it is. --dist: another build than the one that it makes.
 // --no-install: sides that are not there are left out. --cpu-prof leaves profiles beside the results (bench/profile.mjs).
 // Exit 1 if a row fails, or a bar is missed.
@@ -28,6 +28,7 @@ const { values: flags } = parseArgs({
     size: { type: "string" },
     dir: { type: "string", default: tmpdir() },
     dist: { type: "string" },
+    results: { type: "string", default: join(ROOT, "bench", "results") },
     "cpu-prof": { type: "boolean", default: false },
     "when-idle": { type: "boolean", default: false },
     "no-install": { type: "boolean", default: false },
@@ -56,7 +57,7 @@ async function main() {
   await ensureDependencies();
   if (flags.dist === undefined) await runProgram(process.execPath, ["esbuild.mjs"], { cwd: ROOT });
 
-  const results = join(ROOT, "bench", "results");
+  const results = resolve(flags.results);
   const stamp = new Date().toISOString().replace(/[:.]/g, "-");
   const dir = mkdtempSync(join(flags.dir, "streamlet-bench-"));
   process.on("exit", () => rmSync(dir, { recursive: true, force: true }));
@@ -73,6 +74,7 @@ async function main() {
   });
 
   const failed = [];
+  const begun = performance.now();
   for (const name of names) {
     const row = await import(`./rows/${fileOf(name)}.mjs`);
     console.log(`\n${name}: ${row.title}`);
@@ -85,26 +87,21 @@ async function main() {
     }
   }
 
-  const [cpu] = cpus();
-  const machine = {
-    cpu: cpu?.model.trim(),
-    cores: cpus().length,
-    memory: totalmem(),
-    kernel: release(),
-    node: process.version,
-  };
-  const { size, rounds, quick, lines, skipped, runs } = bench;
+  report(bench, { stamp, results, failed, seconds: (performance.now() - begun) / 1000 });
+}
+
+/** Prints the table, writes everything that was seen, and says by the exit code whether all is well. */
+function report({ size, rounds, quick, lines, skipped, runs }, { stamp, results, failed, seconds }) {
+  const model = cpus()[0]?.model.trim();
+  const machine = { cpu: model, cores: cpus().length, memory: totalmem(), kernel: release(), node: process.version };
   printTable({ lines, skipped, failed });
-  const memory = `${Math.round(totalmem() / GIB)} GiB`;
-  console.log(
-    `${machine.cores} cores of ${machine.cpu}, ${memory}, Linux ${machine.kernel}, Node ${machine.node}; ${rounds} rounds`,
-  );
+  const memory = `${Math.round(machine.memory / GIB)} GiB`;
+  console.log(`\n${machine.cores} cores of ${model}, ${memory}, Linux ${machine.kernel}, Node ${machine.node}`);
+  console.log(`${rounds} rounds of ${size / MIB} MiB, ${Math.round(seconds)} s`);
   mkdirSync(results, { recursive: true });
   const file = join(results, `${stamp}.json`);
-  writeFileSync(
-    file,
-    `${JSON.stringify({ stamp, machine, size, rounds, quick, failed, lines, skipped, runs }, null, 2)}\n`,
-  );
+  const all = { stamp, machine, size, rounds, quick, seconds, failed, lines, skipped, runs };
+  writeFileSync(file, `${JSON.stringify(all, null, 2)}\n`);
   console.log(`written to ${file}`);
   process.exitCode = failed.length > 0 || lines.some(({ held }) => held === false) ? 1 : 0;
 }

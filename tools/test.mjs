@@ -19,7 +19,7 @@ const RUN_ID = `${process.pid}-${Date.now()}`;
 /** Suites that are driven through a real VS Code. */
 const VSCODE_SUITES = ["host-suite", "vscode"];
 /** Whole peers on real sockets, programs as processes: minutes instead of seconds. */
-const SLOW_AREAS = ["peer", "cli", "ui", "interop"];
+const SLOW_AREAS = ["peer", "cli", "ui", "interop", "bench"];
 
 /**
  * @typedef {{passed: number, failed: string[], skipped: {title: string, why: string}[]}} Outcome

@@ -13,13 +13,13 @@ export const title = "first verified block, TLS, of a video never seen before";
 const ROUND_TRIP_MS = 50;
 const MAX_LOOPBACK_MS = 10;
 const MAX_ROUND_TRIP_MS = 200;
-const VIDEO_BYTES = 8 * MIB;
+const VIDEO_BYTES = 4 * MIB;
 /** Each is another video, so that nothing is known of it. */
 const VIDEOS = 15;
 /** The compiler has seen the code before in any editor that has been up for a while. */
-const WARM_UP = 15;
+const WARM_UP = 20;
 /** The one before is being closed and deleted meanwhile. */
-const PAUSE_MS = 150;
+const PAUSE_MS = 40;
 /** As a browser begins. */
 const RANGE = "bytes=0-";
 

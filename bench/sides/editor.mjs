@@ -1,4 +1,5 @@
 // The real VS Code with the packaged extension, driven as in test/vscode, and what its player shows when.
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import esbuild from "esbuild";
@@ -16,6 +17,8 @@ const FRAME_TIMEOUT_MS = 30_000;
 
 /** Why it cannot take part, or undefined. With `install`, installs it where that is possible. */
 export async function editorMissing({ install }) {
+  const vsix = process.env.STREAMLET_VSIX;
+  if (vsix && !existsSync(vsix)) return `there is no packaged extension ${vsix}`;
   const missing = await ensureDebianPackages(["chromium", "ffmpeg"], { install });
   if (findChromium()) missing.delete("chromium");
   if (missing.size > 0) return [...missing.values()].join("; ");

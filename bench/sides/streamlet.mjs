@@ -87,7 +87,9 @@ export class Streamlet {
     return new Engine(child, port, fingerprint);
   }
 
+  /** A tracker that knows nobody: one that has run before keeps the names of the keys that it met. */
   async tracker() {
+    this.forget("tracker");
     const free = ["--json", "--host", "127.0.0.1", "--port", "0", "--http-port", "0"];
     const data = ["--data", this.dataOf("tracker")];
     const child = new JsonChild(process.execPath, [join(this.dist, "streamlet-tracker.js"), ...free, ...data]);
