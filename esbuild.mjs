@@ -37,7 +37,7 @@ function option(name) {
 
 function testEntries() {
   const entries = {};
-  for (const dir of ["wire", "peer", "tracker", "rpc", "ui", "cli", "interop", "bench"]) {
+  for (const dir of ["wire", "peer", "tracker", "rpc", "ui", "webview", "cli", "interop", "bench"]) {
     for (const file of listFiles(join("test", dir))) {
       if (file.endsWith(".test.ts")) entries[file.slice("test/".length, -3).replaceAll("/", "_")] = file;
     }
@@ -80,7 +80,7 @@ const programs = [
     logLevel: "warning",
     entryPoints: Object.fromEntries(
       listFiles("src/webview")
-        .filter((f) => /^src\/webview\/[a-zA-Z]+Panel\.tsx?$/.test(f))
+        .filter((f) => /^src\/webview\/[a-zA-Z]+(Panel|Worker)\.tsx?$/.test(f))
         .map((f) => [basename(f).replace(/\.tsx?$/, ""), f]),
     ),
     outdir: join(outdir, "webview"),

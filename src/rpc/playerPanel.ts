@@ -16,17 +16,33 @@ export interface PlayerStrings {
   piecesText: string;
   speed: string;
   pictureInPicture: string;
+  /** The short name under the picture, and the whole one in a notice. */
   systemPlayer: string;
+  playInSystemPlayer: string;
   browser: string;
   details: string;
   copyLink: string;
   retry: string;
   waiting: string;
-  noVideo: string;
-  noAudio: string;
+  noPicture: string;
+  noSound: string;
+  /** `{0}`: the sound's format. */
+  noSoundOf: string;
+  /** What could be done about it, by what stands against it; `allowed` is never asked for. */
+  advice: Record<Conversion, string>;
+  convert: string;
+  always: string;
+  alwaysHint: string;
+  dismiss: string;
+  /** Small, while it plays: the sound, or all of it, is converted. */
+  soundConverted: string;
+  converted: string;
   interrupted: string;
   keys: string;
 }
+
+/** Whether ffmpeg may convert this video: `ask` the person first; it is `missing`; it has `failed`. */
+export type Conversion = "allowed" | "ask" | "never" | "missing" | "failed";
 
 export interface OpenPlayerMessage {
   type: "open";
@@ -38,8 +54,11 @@ export interface OpenPlayerMessage {
   position: number;
   speed: number;
   captions: Caption[];
-  /** Its codecs say that there is sound: silence is then a fault. */
-  hasAudio: boolean;
+  /** Of the file's name, in small letters and without the dot. */
+  extension: string;
+  /** As in RFC 6381; absent where they are not known. */
+  codecs?: string;
+  conversion: Conversion;
 }
 
 /** At most four times a second, while something changes. */
@@ -59,14 +78,23 @@ export interface PlayerProblemMessage {
   text?: string;
 }
 
-export type ToPlayerPage = OpenPlayerMessage | PlayerStateMessage | PlayerProblemMessage;
+/** What came of asking for a conversion. */
+export interface PlayerConversionMessage {
+  type: "conversion";
+  conversion: Conversion;
+}
+
+export type ToPlayerPage = OpenPlayerMessage | PlayerStateMessage | PlayerProblemMessage | PlayerConversionMessage;
 
 export const PLAYER_ACTIONS = ["systemPlayer", "browser", "details", "copyLink", "retry"] as const;
 export type PlayerAction = (typeof PLAYER_ACTIONS)[number];
 
 export type FromPlayerPage =
-  | { type: "ready" }
+  /** `origin` of the page: it reads the video with requests of its own, too. */
+  | { type: "ready"; origin: string }
   | { type: "action"; action: PlayerAction }
+  /** The person agrees that ffmpeg reads this video, or every one. */
+  | { type: "convert"; always: boolean }
   /** Where it is, every few seconds while it plays and whenever it stops; seconds, and how fast. */
   | { type: "position"; position: number; speed: number };
 

@@ -86,6 +86,7 @@ export interface Settings extends ProfileSettings {
   "streamlet.downloadsFolder": string;
   "streamlet.library.copyOnUpload": boolean;
   "streamlet.ffmpegPath": string;
+  "streamlet.player.convert": "ask" | "always" | "never";
 }
 export type Setting = keyof Settings;
 export const SETTINGS = [
@@ -94,6 +95,7 @@ export const SETTINGS = [
   "streamlet.downloadsFolder",
   "streamlet.library.copyOnUpload",
   "streamlet.ffmpegPath",
+  "streamlet.player.convert",
   ...PROFILE_SETTINGS,
 ] as const satisfies readonly Setting[];
 

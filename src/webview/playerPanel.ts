@@ -11,33 +11,37 @@ import { fillText } from "../rpc/webviewMessages";
 import { announcer, button } from "./controls";
 import { element, setAttributes } from "./dom";
 import { connectToHost } from "./host";
+import { LadderPlayer } from "./ladderPlayer";
+import { handlePlayerKeys, PLAYER_KEYS } from "./playerKeys";
+import { PlayerNotice, stepContent } from "./playerNotice";
+import { SoundSupport } from "./soundSupport";
 
 /** The position goes to the host this often while it plays. */
 const REPORT_MS = 3_000;
-/** Sound that was not decoded after so much playing will not be. */
-const SILENCE_SECONDS = 2;
-const SKIP_SECONDS = 10;
 
 interface Player {
   state(text: string, here: string | undefined, share: number): void;
   problem(text: string | undefined): void;
+  ladder: LadderPlayer;
+  close(): void;
 }
 
+const support = new SoundSupport();
 const host = connectToHost<ToPlayerPage, FromPlayerPage, undefined>({
   open(message) {
+    player?.close();
     player = makePlayer(message);
   },
   state: ({ text, here, share }) => player?.state(text, here, share),
   problem: ({ text }) => player?.problem(text),
+  conversion: ({ conversion }) => player?.ladder.setConversion(conversion),
 });
 
 let player: Player | undefined;
 
-/** Chromium tells how much sound it has decoded; a standard for it does not exist. */
-type WithByteCount = HTMLVideoElement & { webkitAudioDecodedByteCount?: number };
-
 function makePlayer(open: OpenPlayerMessage): Player {
   const { strings } = open;
+  const closing = new AbortController();
   const live = announcer();
   const video = element("video", {
     controls: true,
@@ -45,11 +49,12 @@ function makePlayer(open: OpenPlayerMessage): Player {
     preload: "auto",
     tabindex: 0,
     "aria-label": `${strings.video}: ${open.title}`,
-    "aria-keyshortcuts": "Space K J L F M < >",
-  }) as WithByteCount;
+    "aria-keyshortcuts": PLAYER_KEYS,
+  });
   const strip = element("canvas", { class: "strip", width: 1000, height: 1, role: "img", hidden: true });
   const stateText = element("span", { class: "note" });
-  const notice = element("div", { class: "over", role: "alert", hidden: true });
+  const conversionText = element("span", { class: "note conversion", hidden: true });
+  const notice = new PlayerNotice();
   const speed = element("select", { class: "text-input" });
   for (const value of SPEEDS) speed.append(element("option", { value }, `${value}×`));
   const act = (action: PlayerAction) => () => {
@@ -57,27 +62,7 @@ function makePlayer(open: OpenPlayerMessage): Player {
     host.send({ type: "action", action });
   };
   const canFloat = document.pictureInPictureEnabled && "requestPictureInPicture" in video;
-
-  let wanted = open.position;
-  let lastText = "";
-  let failed = false;
-  /** Of `urls`: where VS Code runs in a browser of the same computer, what it makes of an address may lead nowhere. */
-  let tried = 0;
-  let toldSilence = false;
-
-  function say(text: string | undefined, actions: Node[] = []): void {
-    if ((text ?? "") === lastText) return;
-    lastText = text ?? "";
-    notice.hidden = text === undefined;
-    notice.replaceChildren(
-      element("div", {}, lastText),
-      ...(actions.length > 0 ? [element("div", { class: "buttons" }, ...actions)] : []),
-    );
-  }
-  const elsewhere = () => [
-    button({ label: strings.browser, kind: "primary", onClick: act("browser") }),
-    button({ label: strings.systemPlayer, onClick: act("systemPlayer") }),
-  ];
+  const retry = () => button({ label: strings.retry, onClick: act("retry") });
 
   function report(): void {
     if (video.readyState >= HTMLMediaElement.HAVE_METADATA) {
@@ -86,29 +71,36 @@ function makePlayer(open: OpenPlayerMessage): Player {
     }
   }
 
-  function load(): void {
-    failed = false;
-    say(undefined);
-    video.src = open.urls[tried] ?? "";
-    video.load();
-    void video.play().catch(() => undefined); // where playing needs a click, the controls are there for it
-  }
+  const stepActions = {
+    convert: (always: boolean) => host.send({ type: "convert", always }),
+    browser: act("browser"),
+    systemPlayer: act("systemPlayer"),
+    retry: act("retry"),
+  };
+  const ladder = new LadderPlayer(video, support, {
+    urls: open.urls,
+    extension: open.extension,
+    codecs: open.codecs,
+    conversion: open.conversion,
+    position: open.position,
+    speed: open.speed,
+    onStep(step, state) {
+      notice.set("interrupted", undefined);
+      notice.set("step", stepContent(step, state, strings, stepActions));
+      const text = step.rung !== "converted" ? "" : step.onlySound ? strings.soundConverted : strings.converted;
+      if (text !== "" && text !== conversionText.textContent) live.announceSoon(text);
+      conversionText.textContent = text;
+      conversionText.hidden = text === "";
+    },
+    onInterrupted() {
+      const elsewhere = [
+        button({ label: strings.browser, onClick: act("browser") }),
+        button({ label: strings.playInSystemPlayer, onClick: act("systemPlayer") }),
+      ];
+      notice.set("interrupted", { text: strings.interrupted, actions: [retry(), ...elsewhere] });
+    },
+  });
 
-  video.addEventListener("loadedmetadata", () => {
-    if (wanted > 0 && wanted < video.duration) video.currentTime = wanted;
-    video.playbackRate = open.speed;
-    // Only sound, or nothing that this browser knows: a black rectangle is not an answer.
-    if (video.videoWidth === 0) say(strings.noVideo, elsewhere());
-  });
-  video.addEventListener("timeupdate", () => {
-    wanted = video.currentTime;
-    if (!open.hasAudio || toldSilence || video.muted || video.currentTime - (open.position || 0) < SILENCE_SECONDS)
-      return;
-    if (video.webkitAudioDecodedByteCount === 0) {
-      toldSilence = true;
-      say(strings.noAudio, elsewhere());
-    }
-  });
   video.addEventListener("ratechange", () => {
     speed.value = String(video.playbackRate);
     report();
@@ -116,17 +108,7 @@ function makePlayer(open: OpenPlayerMessage): Player {
   for (const name of ["pause", "seeked", "ended"]) video.addEventListener(name, report);
   video.addEventListener("waiting", () => live.announceSoon(strings.waiting));
   video.addEventListener("playing", () => live.announceSoon(undefined));
-  video.addEventListener("error", () => {
-    const unknown = video.error?.code === MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED && video.readyState === 0;
-    if (unknown && tried + 1 < open.urls.length) {
-      tried++;
-      return load();
-    }
-    failed = true;
-    const retry = button({ label: strings.retry, onClick: act("retry") });
-    say(unknown ? strings.noVideo : strings.interrupted, unknown ? elsewhere() : [retry, ...elsewhere()]);
-  });
-  setInterval(() => {
+  const reporting = setInterval(() => {
     if (!video.paused) report();
   }, REPORT_MS);
 
@@ -140,49 +122,13 @@ function makePlayer(open: OpenPlayerMessage): Player {
     video.append(element("track", { kind: "subtitles", label, src, default: index === 0 }));
   });
 
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    const target = event.target instanceof HTMLElement ? event.target : undefined;
-    const own = target?.tagName === "SELECT" || target?.tagName === "VSCODE-BUTTON";
-    const step = (by: number) => {
-      const index = SPEEDS.findIndex((value) => value >= video.playbackRate - 1e-6);
-      video.playbackRate = SPEEDS[Math.max(0, Math.min(index + by, SPEEDS.length - 1))] ?? 1;
-    };
-    const keys: Record<string, () => unknown> = {
-      k: () => (video.paused ? video.play() : video.pause()),
-      j: () => (video.currentTime -= SKIP_SECONDS),
-      l: () => (video.currentTime += SKIP_SECONDS),
-      m: () => (video.muted = !video.muted),
-      f: () => (document.fullscreenElement ? document.exitFullscreen() : stage.requestFullscreen()),
-      "<": () => step(-1),
-      ">": () => step(1),
-      // The video itself takes these while it has the focus.
-      ...(target === video || own
-        ? {}
-        : {
-            " ": () => (video.paused ? video.play() : video.pause()),
-            ArrowLeft: () => (video.currentTime -= SKIP_SECONDS / 2),
-            ArrowRight: () => (video.currentTime += SKIP_SECONDS / 2),
-          }),
-    };
-    const run = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (!run || (own && event.key !== "Escape")) return;
-    event.preventDefault();
-    void Promise.resolve(run()).catch(() => undefined);
-  });
-
-  const stage = element("div", { class: "stage" }, video, notice);
+  const stage = element("div", { class: "stage" }, video, notice.element);
+  handlePlayerKeys(video, stage, closing.signal);
+  const float = () =>
+    document.pictureInPictureElement ? document.exitPictureInPicture() : video.requestPictureInPicture();
   const extras = [
     ...(canFloat
-      ? [
-          button({
-            label: strings.pictureInPicture,
-            onClick: () =>
-              void (
-                document.pictureInPictureElement ? document.exitPictureInPicture() : video.requestPictureInPicture()
-              ).catch(() => undefined),
-          }),
-        ]
+      ? [button({ label: strings.pictureInPicture, onClick: () => void float().catch(() => undefined) })]
       : []),
     button({ label: strings.copyLink, onClick: act("copyLink") }),
     button({ label: strings.systemPlayer, onClick: act("systemPlayer") }),
@@ -199,6 +145,7 @@ function makePlayer(open: OpenPlayerMessage): Player {
         {},
         element("h1", { title: open.title }, open.title),
         stateText,
+        conversionText,
         element("label", { class: "speed note" }, strings.speed, speed),
         ...extras,
       ),
@@ -206,10 +153,11 @@ function makePlayer(open: OpenPlayerMessage): Player {
       live.element,
     ),
   );
-  load();
+  void ladder.load();
   video.focus({ preventScroll: true });
 
   return {
+    ladder,
     state(text, here, share) {
       if (stateText.textContent !== text) stateText.textContent = text;
       strip.hidden = here === undefined;
@@ -220,11 +168,16 @@ function makePlayer(open: OpenPlayerMessage): Player {
       paint(strip, here);
     },
     problem(text) {
-      if (text === undefined) {
-        // What was in the way is gone: whatever had failed because of it begins again where it was.
-        if (failed) load();
-        else say(undefined);
-      } else say(text, [button({ label: strings.retry, onClick: act("retry") })]);
+      notice.set("problem", text === undefined ? undefined : { text, actions: [retry()] });
+      // What was in the way is gone: whatever had failed because of it begins again where it was.
+      if (text === undefined && ladder.isInterrupted) void ladder.load();
+    },
+    close() {
+      closing.abort();
+      clearInterval(reporting);
+      ladder.close();
+      video.removeAttribute("src");
+      video.load();
     },
   };
 }
@@ -244,4 +197,4 @@ function paint(canvas: HTMLCanvasElement, here: string): void {
   });
 }
 
-host.send({ type: "ready" });
+host.send({ type: "ready", origin: location.origin });

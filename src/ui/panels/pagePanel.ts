@@ -34,6 +34,8 @@ export interface PagePanelOptions<In extends WebviewMessage> {
   policy?: Readonly<Record<string, string>>;
   /** It plays files of `resourceRoots`. */
   playsFiles?: boolean;
+  /** It starts workers: their scripts lie beside its own, and are loaded as text. */
+  runsWorkers?: boolean;
   /** It goes on while its tab is hidden: sound, for example. Costs the memory of a page. */
   retain?: boolean;
   /** Where the tab opens; the active column by default. */
@@ -89,6 +91,11 @@ export class PagePanel<Out extends WebviewMessage, In extends WebviewMessage> im
     return this.panel.visible;
   }
 
+  /** Of the tab. */
+  setTitle(title: string): void {
+    if (this.panel.title !== title) this.panel.title = title;
+  }
+
   /** Other folders than those of `resourceRoots`; the page may be made anew by that. */
   setResourceRoots(roots: readonly vscode.Uri[]): void {
     const { webview } = this.panel;
@@ -114,7 +121,7 @@ export class PagePanel<Out extends WebviewMessage, In extends WebviewMessage> im
 function pageHtml<In extends WebviewMessage>(
   webview: vscode.Webview,
   root: vscode.Uri,
-  { page, title, playsFiles, policy = {} }: PagePanelOptions<In>,
+  { page, title, playsFiles, runsWorkers, policy = {} }: PagePanelOptions<In>,
 ): string {
   const nonce = randomBytes(NONCE_BYTES).toString("base64");
   const script = webview.asWebviewUri(vscode.Uri.joinPath(root, `${page}.js`));
@@ -128,6 +135,9 @@ function pageHtml<In extends WebviewMessage>(
     "img-src": "data:",
     ...(playsFiles ? { "media-src": webview.cspSource } : {}),
     ...policy,
+    ...(runsWorkers
+      ? { "worker-src": "blob:", "connect-src": `${webview.cspSource} ${policy["connect-src"] ?? ""}`.trim() }
+      : {}),
   };
   const text = Object.entries(sources)
     .map(([directive, source]) => `${directive} ${source}`)

@@ -6,6 +6,7 @@ import * as z from "zod";
 import type { LibraryVideo } from "../../peer/status";
 import {
   type Caption,
+  type Conversion,
   type FromPlayerPage,
   PLAYER_ACTIONS,
   type PlayerAction,
@@ -15,6 +16,7 @@ import {
 } from "../../rpc/playerPanel";
 import type { HostState, WindowService } from "../../rpc/window";
 import { toErrorInfo } from "../../wire/errors";
+import { readSetting, writeSetting } from "../config";
 import { phaseOf } from "../host/snapshots";
 import { explain } from "../messages";
 import { describeVideo } from "../views/descriptions";
@@ -26,11 +28,12 @@ const PIECES_MS = 1_000;
 const MAX_CAPTION_BYTES = 2 * 1024 * 1024;
 const MAX_CAPTIONS = 16;
 const CAPTION_EXTENSIONS = [".vtt", ".srt"];
-/** Sound in a codecs string (RFC 6381). */
-const AUDIO_CODEC = /\b(?:mp4a|opus|vorbis|ac-3|ec-3|flac|mp3)\b/i;
+/** Of a webview or of a web page; longer ones are none. */
+const MAX_ORIGIN_CHARS = 300;
 
 const MESSAGES: z.ZodType<FromPlayerPage> = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("ready") }),
+  z.object({ type: z.literal("ready"), origin: z.string().max(MAX_ORIGIN_CHARS) }),
+  z.object({ type: z.literal("convert"), always: z.boolean() }),
   z.object({ type: z.literal("action"), action: z.enum(PLAYER_ACTIONS) }),
   z.object({ type: z.literal("position"), position: z.number().nonnegative(), speed: z.number().min(0.1).max(16) }),
 ]);
@@ -58,8 +61,9 @@ interface OpenStream {
   url: string;
 }
 
-async function openStream(service: WindowService, source: string): Promise<OpenStream> {
-  const { id, key, url } = await service.openStream(source);
+/** @param origin of the page that reads it with requests of its own */
+async function openStream(service: WindowService, source: string, origin?: string): Promise<OpenStream> {
+  const { id, key, url } = await service.openStream(source, origin);
   const external = await vscode.env.asExternalUri(vscode.Uri.parse(url, true));
   return { id, key, localUrl: url, url: external.toString(true) };
 }
@@ -71,6 +75,7 @@ export class PlayerPanel {
   private piecesAt = 0;
   private position = 0;
   private lastProblem: string | undefined;
+  private pageOrigin: string | undefined;
 
   constructor(
     private stream: OpenStream,
@@ -86,9 +91,17 @@ export class PlayerPanel {
       page: "playerPanel",
       schema: MESSAGES,
       retain: true,
-      policy: { "media-src": `blob: http://127.0.0.1:* ${origin}` },
+      policy: {
+        "media-src": `blob: http://127.0.0.1:* ${origin}`,
+        "connect-src": `http://127.0.0.1:* ${origin}`,
+      },
+      runsWorkers: true,
       handlers: {
-        ready: () => void this.open().catch(context.onError),
+        ready: (page) => {
+          this.pageOrigin = page.origin;
+          void this.renew();
+        },
+        convert: ({ always }) => void this.convert(always).catch(context.onError),
         action: ({ action }) => void this.act(action).catch(context.onError),
         position: (playback) => {
           this.position = playback.position;
@@ -122,6 +135,7 @@ export class PlayerPanel {
 
   update(state: HostState): void {
     const { video } = this;
+    if (video && !this.closed) this.page.setTitle(video.title);
     if (this.closed || !this.ready) return;
     const problem = this.problemOf(state);
     if (problem !== this.lastProblem) {
@@ -144,6 +158,7 @@ export class PlayerPanel {
     const { video, stream } = this;
     const saved = await this.context.service.playback(stream.key);
     const captions = video ? await captionsOf(video) : [];
+    const conversion = await this.conversion(video);
     if (this.closed) return;
     this.page.send({
       type: "open",
@@ -153,7 +168,11 @@ export class PlayerPanel {
       position: this.startAt ?? saved?.position ?? 0,
       speed: saved?.speed ?? 1,
       captions,
-      hasAudio: AUDIO_CODEC.test(video?.codecs ?? ""),
+      extension: extname(video?.fileName ?? "")
+        .slice(1)
+        .toLowerCase(),
+      ...(video?.codecs === undefined ? {} : { codecs: video.codecs }),
+      conversion,
     });
     this.startAt = undefined; // made anew, it goes on where it was
     const state = this.context.state();
@@ -193,20 +212,43 @@ export class PlayerPanel {
   }
 
   private async act(action: PlayerAction): Promise<void> {
-    if (action === "retry") return this.retry();
+    if (action === "retry") return this.renew();
     const { video } = this;
     if (video) await this.context.run(action, video, { url: this.stream.localUrl, position: this.position });
   }
 
-  /** A new address: the old one may have gone with the peer that served it. */
-  private async retry(): Promise<void> {
+  /** ffmpeg reads one's own videos; of others only with consent: their makers may be anybody. */
+  private async conversion(video: LibraryVideo | undefined): Promise<Conversion> {
+    const chosen = readSetting("streamlet.player.convert");
+    if (!(await this.context.service.canConvert())) return "missing";
+    if (chosen === "never") return "never";
+    if (chosen === "ask" && video?.origin !== "uploaded") return "ask";
+    await this.context.service.allowConversion(this.stream.id);
+    return "allowed";
+  }
+
+  private async convert(always: boolean): Promise<void> {
+    let conversion: Conversion = "allowed";
+    try {
+      await this.context.service.allowConversion(this.stream.id);
+    } catch (error) {
+      if (toErrorInfo(error).code !== "ffmpeg-missing") throw error;
+      conversion = "missing";
+    }
+    if (!this.closed) this.page.send({ type: "conversion", conversion });
+    if (always) await writeSetting("streamlet.player.convert", "always");
+  }
+
+  /** A new address, for the page that asks: an old one may have gone with the peer that served it. */
+  private async renew(): Promise<void> {
     try {
       const before = this.stream.id;
-      this.stream = await openStream(this.context.service, this.stream.key);
+      this.stream = await openStream(this.context.service, this.stream.key, this.pageOrigin);
       await this.context.service.closeStream(this.closed ? this.stream.id : before);
       if (this.closed) return;
       await this.open();
     } catch (error) {
+      this.ready = true;
       this.lastProblem = explain(toErrorInfo(error));
       this.page.send({ type: "problem", text: this.lastProblem });
     }
@@ -281,15 +323,30 @@ function playerStrings(): PlayerStrings {
     speed: t("Speed"),
     pictureInPicture: t("Picture in Picture"),
     systemPlayer: t("System Player"),
-    browser: t("Browser"),
+    playInSystemPlayer: t("Play in System Player"),
+    browser: t("Open in Browser"),
     details: t("Details"),
     copyLink: t("Copy Link at This Time"),
     retry: t("Try Again"),
     waiting: t("Waiting for data."),
-    noVideo: t("This editor cannot show this kind of video. A browser or your system's player may."),
-    noAudio: t(
-      "This editor plays the picture, but cannot decode the sound (AAC is missing in VS Code on the desktop). A browser or your system's player can.",
-    ),
+    noPicture: t("This editor cannot show this kind of video."),
+    noSound: t("This editor cannot decode the sound of this video."),
+    noSoundOf: t("This editor cannot decode the sound of this video ({0})."),
+    advice: {
+      allowed: "",
+      ask: t("ffmpeg can convert it while it plays. It then reads a file that somebody else has made."),
+      missing: t(
+        "With ffmpeg it can be converted while it plays: install it, or name its path in the setting streamlet.ffmpegPath, and try again.",
+      ),
+      never: t("Converting is switched off by the setting streamlet.player.convert."),
+      failed: t("ffmpeg could not convert it either."),
+    },
+    convert: t("Convert with ffmpeg"),
+    always: t("Always convert without asking"),
+    alwaysHint: t("Can be changed in the settings."),
+    dismiss: t("Close This Notice"),
+    soundConverted: t("Sound is converted with ffmpeg"),
+    converted: t("Converted with ffmpeg"),
     interrupted: t("Playing was interrupted."),
     keys: t(
       "Keys: K or space plays and pauses, J and L go ten seconds back and forward, M mutes, F fills the screen, less than and greater than change the speed.",

@@ -270,6 +270,7 @@ function presentations(): Record<Setting, Presentation> {
     "streamlet.downloadsFolder": { ...general, label: t("Downloads folder"), picks: "folder" },
     "streamlet.library.copyOnUpload": { ...general, label: t("Copy videos that are uploaded") },
     "streamlet.ffmpegPath": { ...general, label: t("Path of ffmpeg"), picks: "file" },
+    "streamlet.player.convert": { ...general, label: t("Convert videos that cannot be played") },
     "streamlet.limits.upload": { ...limits, label: t("Upload limit"), unit: t("kB/s") },
     "streamlet.limits.download": { ...limits, label: t("Download limit"), unit: t("kB/s") },
     "streamlet.limits.connections": { ...limits, label: t("Connections") },

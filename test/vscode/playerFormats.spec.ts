@@ -1,0 +1,257 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { chmodSync, writeFileSync } from "node:fs";
+import { join, parse } from "node:path";
+import { promisify } from "node:util";
+import type { Frame } from "playwright-core";
+import { Program } from "../../tools/program.mjs";
+import { hasFfmpeg } from "../helpers/makeClip";
+import { skip } from "../helpers/skip";
+import { tempDir } from "../helpers/tempDir";
+import { App } from "./support/app";
+import { freePort, Streamlet, startTracker } from "./support/streamlet";
+import { until } from "./support/until";
+
+const run = promisify(execFile);
+
+const SECONDS = 8;
+const WIDTH = 320;
+const BIT_RATE = ["-b:v", "3M"];
+const PICTURES = {
+  h264: ["-c:v", "libx264", "-preset", "ultrafast", ...BIT_RATE],
+  vp9: ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", ...BIT_RATE],
+  mpeg4: ["-c:v", "mpeg4", ...BIT_RATE],
+  sorenson: ["-c:v", "flv", ...BIT_RATE],
+};
+/** What is shared: how ffmpeg makes it. The noise brings a clip to three megabytes. */
+const CLIPS: Record<string, string[]> = {
+  "index first.mp4": [...PICTURES.h264, "-c:a", "aac", "-movflags", "+faststart"],
+  "index last.mp4": [...PICTURES.h264, "-c:a", "aac"],
+  "apple.m4v": [...PICTURES.h264, "-c:a", "aac", "-f", "mp4"],
+  "quicktime.mov": [...PICTURES.h264, "-c:a", "aac"],
+  "web.webm": [...PICTURES.vp9, "-c:a", "libopus"],
+  "avc.mkv": [...PICTURES.h264, "-c:a", "aac"],
+  "vp9.mkv": [...PICTURES.vp9, "-c:a", "libopus"],
+  "desktop avc.mkv": [...PICTURES.h264, "-c:a", "aac"],
+  "desktop web.webm": [...PICTURES.vp9, "-c:a", "libopus"],
+  "dolby.mp4": [...PICTURES.h264, "-c:a", "ac3"],
+  "desktop dolby.mkv": [...PICTURES.h264, "-c:a", "eac3"],
+  "windows.avi": [...PICTURES.mpeg4, "-c:a", "libmp3lame"],
+  "flash.flv": [...PICTURES.sorenson, "-c:a", "libmp3lame", "-ar", "44100"],
+};
+/** A clip takes half a minute, and plays long before it is whole. */
+const RATE = "120k";
+
+interface Playing {
+  time: number;
+  width: number;
+  /** Bytes of sound that were decoded. */
+  sound: number;
+  /** In the page's own hands, by Media Source Extensions. */
+  buffered: boolean;
+  state: string;
+}
+
+/** The part of an HTMLVideoElement that is used; tests are compiled without the types of a browser. */
+interface Video {
+  currentTime: number;
+  videoWidth: number;
+  webkitAudioDecodedByteCount: number;
+  currentSrc: string;
+  pause(): void;
+  play(): Promise<void>;
+}
+
+/**
+ * VS Code on the desktop has no demultiplexer for Matroska and WebM: here, a video whose address says `desktop` is refused by
+ * `<video>` as it is there.
+ */
+const REFUSE_AS_ON_DESKTOP = `{
+  const src = Object.getOwnPropertyDescriptor(HTMLMediaElement.prototype, "src");
+  Object.defineProperty(HTMLMediaElement.prototype, "src", {
+    ...src,
+    set(url) {
+      src.set.call(this, /^http.*desktop/.test(url) ? "data:video/mp4," : url);
+    },
+  });
+}`;
+
+const stateOf = (page: Frame): Promise<Playing> =>
+  page.locator("main.player").evaluate((main) => {
+    const player = main as unknown as { querySelector(selector: string): unknown };
+    const video = player.querySelector("video") as Video;
+    return {
+      time: video.currentTime,
+      width: video.videoWidth,
+      sound: video.webkitAudioDecodedByteCount,
+      buffered: video.currentSrc.startsWith("blob:"),
+      state: (player.querySelector("footer .note") as { textContent: string }).textContent,
+    };
+  });
+
+describe("Formats in the player", function () {
+  this.timeout(120_000);
+  this.bail(true);
+  const folder = tempDir("formats");
+  /** Bob's ffmpeg; it is not there at first. */
+  const ffmpeg = join(folder, "ffmpeg");
+  let app: App;
+  let bob: Streamlet;
+  let alice: Program;
+
+  before(async function () {
+    if (!hasFfmpeg()) skip(this, "ffmpeg is not installed; on Debian: apt-get install ffmpeg");
+    const tracker = await startTracker();
+    const files: string[] = [];
+    for (const [file, args] of Object.entries(CLIPS)) {
+      const path = join(folder, file);
+      const source = `testsrc=size=${WIDTH}x180:rate=25:duration=${SECONDS}`;
+      const tone = `sine=frequency=440:sample_rate=48000:duration=${SECONDS}`;
+      const inputs = ["-f", "lavfi", "-i", source, "-f", "lavfi", "-i", tone, "-vf", "noise=alls=20:allf=t"];
+      const output = ["-g", "12", "-pix_fmt", "yuv420p", ...args, path];
+      await run("ffmpeg", ["-hide_banner", "-loglevel", "error", "-y", ...inputs, ...output]);
+      files.push(path);
+    }
+    const shared: string[] = [];
+    alice = new Program(
+      "streamlet",
+      [
+        ...["share", ...files, "--port", "0", "--host", "127.0.0.1", "--data", tempDir("alice"), "--peer-id", "Alice"],
+        ...["--tracker", tracker.address, "--limit-up", RATE],
+      ],
+      (event) => {
+        if (event.event === "shared") shared.push(event.name);
+      },
+    );
+    await until(() => shared.length === files.length, "everything is shared", 60_000);
+    app = await App.start({
+      name: "bob",
+      settings: { "streamlet.defaultTrackers": [tracker.address], "streamlet.ffmpegPath": ffmpeg },
+    });
+    await app.context.addInitScript(REFUSE_AS_ON_DESKTOP);
+    bob = new Streamlet(await app.newWindow({ width: 1280, height: 1400 }));
+    await bob.open();
+    await bob.createProfile({ peerId: "Bob", port: await freePort(), tracker: tracker.address });
+  });
+  after(async () => {
+    await app?.stop();
+    await alice?.stop();
+  });
+
+  /** Opens it in the player. */
+  async function open(name: string): Promise<Frame> {
+    await bob.untilDescribed(bob.network, name, /Alice/);
+    await bob.network.inlineAction(name, "Play");
+    return bob.window.webview(`video[aria-label="Video: ${name}"]`);
+  }
+
+  /** Waits until picture and sound play; returns how. Leaves it paused. */
+  async function plays(page: Frame, from = 0): Promise<Playing> {
+    const playing = await until(
+      async () => {
+        const now = await stateOf(page);
+        return now.time > from + 0.3 && now.time < from + 5 && now.width === WIDTH && now.sound > 0 ? now : undefined;
+      },
+      "picture and sound play",
+      30_000,
+    );
+    await page.locator("video").evaluate((video) => (video as unknown as Video).pause());
+    return playing;
+  }
+
+  /** Its download would take part of the rate from the next one, and its requests part of those that a browser makes. */
+  async function stop(name: string): Promise<void> {
+    await bob.window.command("View: Close All Editors");
+    await bob.videos.inlineAction(name, "Pause");
+    await bob.untilDescribed(bob.videos, name, /paused/);
+  }
+
+  const seek = (page: Frame, to: number) =>
+    page.locator("video").evaluate((node, time) => {
+      const video = node as unknown as Video;
+      video.currentTime = time;
+      void video.play();
+    }, to);
+
+  const buttonsOf = (page: Frame) => page.locator(".over .buttons vscode-button").allInnerTexts();
+
+  for (const file of [
+    "index first.mp4",
+    "index last.mp4",
+    "apple.m4v",
+    "quicktime.mov",
+    "web.webm",
+    "avc.mkv",
+    "vp9.mkv",
+  ]) {
+    it(`plays ${file} while it downloads`, async () => {
+      const name = parse(file).name;
+      const { state } = await plays(await open(name));
+      assert.match(state, /downloading/);
+      await stop(name);
+    });
+  }
+
+  for (const file of ["desktop avc.mkv", "desktop web.webm"]) {
+    it(`plays ${file} where <video> does not know its container, and seeks to what is not here yet`, async () => {
+      const name = parse(file).name;
+      const page = await open(name);
+      const first = await plays(page);
+      assert.ok(first.buffered);
+      assert.match(first.state, /downloading/);
+      await seek(page, 5.1);
+      const then = await plays(page, 5.1);
+      assert.match(then.state, /downloading/);
+      await seek(page, 0.5);
+      await plays(page, 0.5);
+      await stop(name);
+    });
+  }
+
+  it("says that sound is missing, and what to do, where there is no ffmpeg", async () => {
+    const page = await open("dolby");
+    await page.getByText("cannot decode the sound of this video (AC-3").waitFor();
+    await until(async () => (await stateOf(page)).time > 0.3, "the picture plays");
+    await page.getByText("streamlet.ffmpegPath").waitFor();
+    assert.deepEqual(await buttonsOf(page), ["Open in Browser", "Play in System Player", "Try Again"]);
+    await bob.window.screenshot("player-no-ffmpeg");
+  });
+
+  it("offers to convert once ffmpeg is there, and converts when the person agrees", async () => {
+    writeFileSync(ffmpeg, '#!/bin/sh\nexec ffmpeg "$@"\n');
+    chmodSync(ffmpeg, 0o755);
+    const page = await bob.window.webview('video[aria-label="Video: dolby"]');
+    await page.getByRole("button", { name: "Try Again" }).click();
+    await page.getByRole("button", { name: "Convert with ffmpeg" }).waitFor();
+    assert.deepEqual(await buttonsOf(page), ["Convert with ffmpeg", "Open in Browser", "Play in System Player"]);
+    await bob.window.screenshot("player-ask");
+    await page.getByRole("button", { name: "Convert with ffmpeg" }).press("Enter");
+    const { buffered } = await plays(page);
+    assert.ok(buffered);
+    await page.getByText("Sound is converted with ffmpeg").waitFor();
+    assert.equal(await page.locator(".over").isVisible(), false);
+    await bob.window.screenshot("player-converted");
+    await stop("dolby");
+  });
+
+  it("asks again for another video, unless told not to", async () => {
+    const page = await open("windows");
+    await page.getByText("cannot show this kind of video").waitFor();
+    await page.getByRole("checkbox", { name: "Always convert without asking" }).press(" ");
+    await page.getByRole("button", { name: "Convert with ffmpeg" }).click();
+    await plays(page);
+    await stop("windows");
+  });
+
+  for (const file of ["flash.flv", "desktop dolby.mkv"]) {
+    it(`converts ${file} without asking, and seeks in it`, async () => {
+      const name = parse(file).name;
+      const page = await open(name);
+      const { buffered } = await plays(page);
+      assert.ok(buffered);
+      await seek(page, 5.1);
+      await plays(page, 5.1);
+      await stop(name);
+    });
+  }
+});
