@@ -58,7 +58,6 @@ export interface OpenPlayerMessage {
   extension: string;
   /** As in RFC 6381; absent where they are not known. */
   codecs?: string;
-  conversion: Conversion;
 }
 
 /** At most four times a second, while something changes. */
@@ -78,7 +77,7 @@ export interface PlayerProblemMessage {
   text?: string;
 }
 
-/** What came of asking for a conversion. */
+/** Follows `open`, since ffmpeg has to be looked for; and what came of asking for a conversion. */
 export interface PlayerConversionMessage {
   type: "conversion";
   conversion: Conversion;

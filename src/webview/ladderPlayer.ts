@@ -18,11 +18,10 @@ export interface LadderOptions {
   extension: string;
   /** As the record says; undefined where it does not. */
   codecs: string | undefined;
-  conversion: Conversion;
   /** Seconds. */
   position: number;
   speed: number;
-  onStep(step: Step, state: { sound: Sound | undefined; conversion: Conversion }): void;
+  onStep(step: Step, state: { sound: Sound | undefined; conversion: Conversion | undefined }): void;
   /** The bytes do not come any more; `load` tries again. */
   onInterrupted(): void;
 }
@@ -32,12 +31,13 @@ type Expected = "sound" | "silence" | "unknown";
 
 export class LadderPlayer {
   private readonly failed = new Set<Rung>();
-  private conversion: Conversion;
+  private conversion: Conversion | undefined;
   private position: number;
   private silent = false;
   private sound: Sound | undefined;
   private rung: Rung | undefined;
   private expected: Expected = "unknown";
+  private begun = false;
   private interrupted = false;
   /** Of `urls`. */
   private tried = 0;
@@ -49,7 +49,6 @@ export class LadderPlayer {
     private readonly support: SoundSupport,
     private readonly options: LadderOptions,
   ) {
-    this.conversion = options.conversion;
     this.position = options.position;
     this.sound = soundOf(options.codecs ?? "");
   }
@@ -64,13 +63,14 @@ export class LadderPlayer {
     this.rung = undefined;
     this.interrupted = false;
     if (this.sound && (await this.support.has(this.sound)) === false) this.silent = true;
+    this.begun = true;
     this.advance();
   }
 
   /** The person has decided, or something came of it. */
   setConversion(conversion: Conversion): void {
     this.conversion = conversion;
-    this.advance();
+    if (this.begun) this.advance();
   }
 
   close(): void {

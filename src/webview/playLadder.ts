@@ -13,11 +13,12 @@ export interface LadderState {
   failed: ReadonlySet<Rung>;
   /** It has sound, and this editor does not decode it. */
   silent: boolean;
-  conversion: Conversion;
+  /** Undefined while it is being found out. */
+  conversion: Conversion | undefined;
 }
 
 export interface Step {
-  /** How it is played; undefined: not at all. */
+  /** How it is played; undefined: not at all, or not yet. */
   rung?: Rung;
   /** What the person misses; undefined: nothing. */
   missing?: "picture" | "sound";
@@ -33,6 +34,7 @@ export function nextStep({ extension, failed, silent, conversion }: LadderState)
     ? undefined
     : (["native", "remuxed"] as const).find((rung) => !failed.has(rung));
   if (conversion === "allowed" && (silent || !own)) return { rung: "converted", onlySound: own !== undefined };
+  if (conversion === undefined && (silent || !own)) return {};
   if (!own) return { missing: "picture" };
   return silent ? { rung: own, missing: "sound" } : { rung: own };
 }

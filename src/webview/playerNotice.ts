@@ -64,7 +64,7 @@ export interface StepActions {
 /** What is said of a step of the ladder; undefined where nothing is missing. */
 export function stepContent(
   step: Step,
-  { sound, conversion }: { sound: Sound | undefined; conversion: Conversion },
+  { sound, conversion }: { sound: Sound | undefined; conversion: Conversion | undefined },
   strings: PlayerStrings,
   act: StepActions,
 ): NoticeContent | undefined {
@@ -74,7 +74,7 @@ export function stepContent(
   const asks = conversion === "ask";
   return {
     text: step.missing === "picture" ? strings.noPicture : noSound,
-    advice: strings.advice[conversion],
+    ...(conversion ? { advice: strings.advice[conversion] } : {}),
     actions: [
       ...(asks ? [button({ label: strings.convert, kind: "primary", onClick: () => act.convert(always) })] : []),
       button({ label: strings.browser, kind: asks ? "secondary" : "primary", onClick: act.browser }),

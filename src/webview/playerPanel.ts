@@ -81,7 +81,6 @@ function makePlayer(open: OpenPlayerMessage): Player {
     urls: open.urls,
     extension: open.extension,
     codecs: open.codecs,
-    conversion: open.conversion,
     position: open.position,
     speed: open.speed,
     onStep(step, state) {

@@ -162,6 +162,8 @@ describe("Formats in the player", function () {
   /** Its download would take part of the rate from the next one, and its requests part of those that a browser makes. */
   async function stop(name: string): Promise<void> {
     await bob.window.command("View: Close All Editors");
+    const row = (await bob.videos.rows()).find(({ label }) => label === name);
+    if (!row || !/downloading/.test(row.description)) return;
     await bob.videos.inlineAction(name, "Pause");
     await bob.untilDescribed(bob.videos, name, /paused/);
   }

@@ -40,6 +40,13 @@ describe("the player's ladder", () => {
     }
   });
 
+  it("waits for word about ffmpeg where all depends on it, and only there", () => {
+    const conversion = undefined;
+    assert.deepEqual(nextStep(state({ conversion })), { rung: "native" });
+    assert.deepEqual(nextStep(state({ conversion, silent: true })), {});
+    assert.deepEqual(nextStep(state({ conversion, extension: "avi" })), {});
+  });
+
   it("never leaves a person without picture, sound or a word, and comes to an end", () => {
     const conversions: Conversion[] = ["allowed", "ask", "never", "missing", "failed"];
     for (const extension of ["mp4", "mkv", "avi"])

@@ -76,6 +76,8 @@ export class PlayerPanel {
   private position = 0;
   private lastProblem: string | undefined;
   private pageOrigin: string | undefined;
+  /** The person has agreed that ffmpeg reads this video. */
+  private agreed = false;
 
   constructor(
     private stream: OpenStream,
@@ -153,12 +155,14 @@ export class PlayerPanel {
     return this.context.state()?.snapshot.videos.find((video) => video.key === this.stream.key);
   }
 
+  /** The page begins to play: everything that it need not wait for comes later. */
   private async open(): Promise<void> {
     this.ready = true;
     const { video, stream } = this;
-    const saved = await this.context.service.playback(stream.key);
-    const captions = video ? await captionsOf(video) : [];
-    const conversion = await this.conversion(video);
+    const [saved, captions] = await Promise.all([
+      this.context.service.playback(stream.key),
+      video ? captionsOf(video) : [],
+    ]);
     if (this.closed) return;
     this.page.send({
       type: "open",
@@ -172,11 +176,12 @@ export class PlayerPanel {
         .slice(1)
         .toLowerCase(),
       ...(video?.codecs === undefined ? {} : { codecs: video.codecs }),
-      conversion,
     });
     this.startAt = undefined; // made anew, it goes on where it was
     const state = this.context.state();
     if (state) this.update(state);
+    const conversion = await this.conversion(video);
+    if (!this.closed && this.stream === stream) this.page.send({ type: "conversion", conversion });
   }
 
   private async showState(video: LibraryVideo): Promise<void> {
@@ -222,13 +227,14 @@ export class PlayerPanel {
     const chosen = readSetting("streamlet.player.convert");
     if (!(await this.context.service.canConvert())) return "missing";
     if (chosen === "never") return "never";
-    if (chosen === "ask" && video?.origin !== "uploaded") return "ask";
+    if (chosen === "ask" && video?.origin !== "uploaded" && !this.agreed) return "ask";
     await this.context.service.allowConversion(this.stream.id);
     return "allowed";
   }
 
   private async convert(always: boolean): Promise<void> {
     let conversion: Conversion = "allowed";
+    this.agreed = true;
     try {
       await this.context.service.allowConversion(this.stream.id);
     } catch (error) {
