@@ -15,12 +15,13 @@ export class PeerLimits {
 
   constructor(
     clock: Clock,
+    random: () => number,
     config: Pick<PeerConfig, keyof Limits>,
     private readonly runtimes: () => Iterable<VideoRuntime>,
   ) {
     this.upload = new RateLimiter(rateLimit(config.uploadLimit), { clock });
     this.download = new RateLimiter(rateLimit(config.downloadLimit), { clock });
-    this.swarms = new SwarmGroup(clock, config);
+    this.swarms = new SwarmGroup(clock, random, config);
     this.quota = rateLimit(config.diskQuota);
   }
 

@@ -102,7 +102,7 @@ export class RunningPeer implements Engine {
     this.contacts = contacts;
     this.playback = playback;
     this.peerId = config.peerId;
-    this.limits = new PeerLimits(this.clock, config, () => this.runtimes.values());
+    this.limits = new PeerLimits(this.clock, this.random, config, () => this.runtimes.values());
     this.addresses = new OwnAddresses(this.clock, config.host);
     this.controls = new Controls({
       identity,

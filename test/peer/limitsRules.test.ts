@@ -11,7 +11,7 @@ import {
   uploadSlots,
 } from "../../src/peer/limits";
 import { RateLimiter } from "../../src/peer/net/rateLimiter";
-import { type ChokeCandidate, chooseUnchoked, ROTATION_MS } from "../../src/peer/swarm/choker";
+import { type ChokeCandidate, chooseUnchoked, OPTIMISTIC_TURN_MS, TURN_MS } from "../../src/peer/swarm/choker";
 import { FakeClock } from "../helpers/fakeClock";
 
 const turn = () => new Promise((done) => setImmediate(done));
@@ -44,36 +44,75 @@ describe("upload slots", () => {
     peer,
     video,
     interested: true,
-    unchokedAt: undefined,
-    interestedAt: 0,
+    turn: undefined,
+    waitingSince: 0,
+    isNew: false,
+    gives: undefined,
     ...more,
   });
+  const turn = (since: number, isOptimistic = false) => ({ turn: { since, isOptimistic } });
+  const chosen = (all: ChokeCandidate<string>[], slots: number, now: number, random = () => 0) => [
+    ...chooseUnchoked(all, slots, now, random).keys(),
+  ];
 
   it("go to the video that has fewest, then to who has waited longest", () => {
     const all = [
-      candidate("a1", "a", { interestedAt: 1 }),
-      candidate("a2", "a", { interestedAt: 2 }),
-      candidate("a3", "a", { interestedAt: 3 }),
-      candidate("b1", "b", { interestedAt: 4 }),
+      candidate("a1", "a", { waitingSince: 1 }),
+      candidate("a2", "a", { waitingSince: 2 }),
+      candidate("a3", "a", { waitingSince: 3 }),
+      candidate("b1", "b", { waitingSince: 4 }),
     ];
-    assert.deepEqual([...chooseUnchoked(all, 2, 10)], ["a1", "b1"]);
-    assert.deepEqual([...chooseUnchoked(all, 3, 10)], ["a1", "b1", "a2"]);
+    assert.deepEqual(chosen(all, 2, 10), ["a1", "b1"]);
+    assert.deepEqual(chosen(all, 3, 10), ["a1", "b1", "a2"]);
   });
 
-  it("are kept for a rotation, and given up by who has held one longest", () => {
+  it("are kept for a turn, and given up by who has held one longest", () => {
     const all = [
-      candidate("old", "a", { unchokedAt: 0 }),
-      candidate("new", "a", { unchokedAt: 500 }),
-      candidate("next", "a", { interestedAt: 600 }),
+      candidate("old", "a", turn(0)),
+      candidate("new", "a", turn(500)),
+      candidate("next", "a", { waitingSince: 600 }),
     ];
-    assert.deepEqual([...chooseUnchoked(all, 2, ROTATION_MS - 1)].sort(), ["new", "old"]);
-    assert.deepEqual([...chooseUnchoked(all, 2, ROTATION_MS)].sort(), ["new", "next"]);
+    assert.deepEqual(chosen(all, 2, TURN_MS - 1).sort(), ["new", "old"]);
+    assert.deepEqual(chosen(all, 2, TURN_MS).sort(), ["new", "next"]);
   });
 
   it("are no more than there are", () => {
-    const all = [candidate("a", "a", { unchokedAt: 0 }), candidate("b", "a", { unchokedAt: 1 })];
-    assert.equal(chooseUnchoked(all, 0, 10).size, 0);
-    assert.equal(chooseUnchoked(all, 1, 10).size, 1);
+    const all = [candidate("a", "a", turn(0)), candidate("b", "a", turn(1))];
+    assert.deepEqual(chosen(all, 0, 10), []);
+    assert.deepEqual(chosen(all, 1, 10), ["b"]);
+  });
+
+  it("go to those who give most while we fetch, but for one in five", () => {
+    const all = Array.from({ length: 30 }, (_, i) => candidate(`p${i}`, "a", { gives: i < 20 ? 0 : i }));
+    const turns = chooseUnchoked(all, 10, 10, () => 0);
+    const optimistic = [...turns].filter(([, { isOptimistic }]) => isOptimistic).map(([peer]) => peer);
+    const earned = [...turns.keys()].filter((peer) => !optimistic.includes(peer));
+    assert.deepEqual(earned.sort(), ["p22", "p23", "p24", "p25", "p26", "p27", "p28", "p29"]);
+    assert.equal(optimistic.length, 2);
+  });
+
+  it("are not lost by who gives most, turn after turn, and are by who gives less than one who waits", () => {
+    const all = [
+      candidate("most", "a", { gives: 30, ...turn(0) }),
+      candidate("least", "a", { gives: 10, ...turn(0) }),
+      candidate("tried", "a", { gives: 0, ...turn(0, true) }),
+      candidate("more", "a", { gives: 20 }),
+    ];
+    assert.deepEqual(chosen(all, 3, TURN_MS - 1).sort(), ["least", "most", "tried"]);
+    assert.deepEqual(chosen(all, 3, TURN_MS).sort(), ["more", "most", "tried"]);
+  });
+
+  it("are tried with somebody else every thirty seconds, with newcomers three times as likely", () => {
+    const all = [
+      candidate("tried", "a", { gives: 0, ...turn(0, true) }),
+      candidate("known", "a", { gives: 0 }),
+      candidate("new", "a", { gives: 0, isNew: true }),
+    ];
+    assert.deepEqual(chosen(all, 1, OPTIMISTIC_TURN_MS - 1), ["tried"]);
+    assert.deepEqual(
+      [0, 0.24, 0.26, 0.99].map((x) => chosen(all, 1, OPTIMISTIC_TURN_MS, () => x)[0]),
+      ["known", "known", "new", "new"],
+    );
   });
 });
 

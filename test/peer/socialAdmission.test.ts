@@ -53,7 +53,7 @@ function swarmOf(video: Video) {
     peerId20: Buffer.alloc(20),
     uploadLimiter: new RateLimiter(0, { clock }),
     maxConnections: 10,
-    group: new SwarmGroup(clock),
+    group: new SwarmGroup(clock, Math.random),
     admission: video.admission,
     dialledWins: () => true,
     listenPort: () => 0,

@@ -77,7 +77,7 @@ describe("a swarm whose places are all taken", function () {
       peerId20: Buffer.alloc(20),
       uploadLimiter: new RateLimiter(0, { clock }),
       maxConnections: PLACES,
-      group: new SwarmGroup(clock),
+      group: new SwarmGroup(clock, Math.random),
       admission: {
         isRestricted: false,
         allows: () => true,

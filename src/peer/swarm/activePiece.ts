@@ -54,6 +54,10 @@ export class ActivePiece {
   get blockCount(): number {
     return this.state.length;
   }
+  /** Nothing of it is here or under way. */
+  get isUntouched(): boolean {
+    return this.receiving.length === 0 && this.state.every((state) => state === MISSING);
+  }
   get isComplete(): boolean {
     return this.received === this.state.length;
   }

@@ -49,6 +49,8 @@ export interface ConnectionHost {
   onInterest(connection: PeerConnection): void;
   onBlockStart(connection: PeerConnection, piece: number, begin: number, length: number): Uint8Array | undefined;
   onBlock(connection: PeerConnection, piece: number, begin: number, length: number): void;
+  /** It asks for a block of this piece, and gets it. */
+  onRequest(connection: PeerConnection, piece: number): void;
   onReject(connection: PeerConnection, piece: number, begin: number, length: number): void;
   onHashRequest(connection: PeerConnection, request: HashRequest): Uint8Array | undefined;
   onHashes(connection: PeerConnection, hashes: Hashes): void;

@@ -248,9 +248,8 @@ export class HashPicker {
     const refused = this.layerRefusedBy.get(chunk) ?? new Set();
     refused.add(connection);
     this.layerRefusedBy.set(chunk, refused);
-    const first = chunk * MAX_HASHES_PER_REQUEST;
-    const next = this.choose(refused, first);
-    if (next) return this.askLayer(first, next);
+    const next = this.chooseForLayer(refused);
+    if (next) return this.askLayer(chunk * MAX_HASHES_PER_REQUEST, next);
     if (this.layerAsks.get(chunk)?.size) return;
     for (const active of this.host.activePieces()) this.host.onHashesSettled(active);
   }
@@ -270,8 +269,18 @@ export class HashPicker {
     return slow;
   }
 
+  /** Who has any piece has the piece layer, or has asked for it. */
+  private chooseForLayer(refusedBy: ReadonlySet<PeerConnection>): PeerConnection | undefined {
+    for (const connection of this.host.connections()) {
+      const { closed, hello, remote } = connection;
+      if (!closed && hello.supportsV2 && !refusedBy.has(connection) && remote?.isEmpty === false) return connection;
+    }
+    return undefined;
+  }
+
+  /** Leaves are known to those who have the piece. */
   private fits(connection: PeerConnection, refusedBy: ReadonlySet<PeerConnection>, piece: number): boolean {
     if (connection.closed || !connection.hello.supportsV2 || refusedBy.has(connection)) return false;
-    return connection.hello.isStreamlet || connection.remote?.get(piece) === true;
+    return connection.remote?.get(piece) === true;
   }
 }

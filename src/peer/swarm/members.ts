@@ -6,7 +6,7 @@ import { StreamletError } from "../../wire/errors";
 import type { Fingerprint } from "../../wire/types";
 import type { Clock } from "../clock";
 import { addressGroup } from "../net/addresses";
-import type { ChokeCandidate } from "./choker";
+import type { ChokeCandidate, Turn } from "./choker";
 import type { RemotePeer } from "./connectionHost";
 import type { PeerConnection } from "./peerConnection";
 import type { KnownPeer } from "./peerList";
@@ -23,12 +23,21 @@ const UNREAD_MS = 60_000;
 /** Hashes served per second and connection: a gigabyte per second of 16 KiB leaves, twice. */
 const HASHES_PER_SECOND = 131_072;
 
+/** Of the last second, in what a peer gives: BEP 3 looks at ten seconds or twenty. */
+const GIVES_WEIGHT = 0.1;
+
 export interface Member {
   connection: PeerConnection;
   /** Set where we dialled. */
   known: KnownPeer | undefined;
-  interestedAt: number;
-  unchokedAt: number | undefined;
+  /** Its upload slot. */
+  turn: Turn | undefined;
+  waitingSince: number;
+  /** It has never had a slot. */
+  isNew: boolean;
+  /** Bytes per second that it gives us, over the last ten seconds or so. */
+  gives: number;
+  receivedBefore: number;
   hashTokens: number;
   usefulAt: number;
 }
@@ -47,8 +56,11 @@ export class Members {
     this.members.set(connection, {
       connection,
       known,
-      interestedAt: now,
-      unchokedAt: undefined,
+      turn: undefined,
+      waitingSince: now,
+      isNew: true,
+      gives: 0,
+      receivedBefore: 0,
       hashTokens: HASHES_PER_SECOND,
       usefulAt: now,
     });
@@ -98,7 +110,7 @@ export class Members {
 
   onInterest(connection: PeerConnection): void {
     const member = this.members.get(connection);
-    if (member && connection.peerInterested) member.interestedAt = this.clock.now();
+    if (member && connection.peerInterested) member.waitingSince = this.clock.now();
   }
 
   /** Takes what a hash request costs from what the connection may ask per second. False where it has no more. */
@@ -126,22 +138,28 @@ export class Members {
     return false;
   }
 
-  chokeCandidates(video: unknown): ChokeCandidate<unknown>[] {
+  /** @param isFetching we want something of them too */
+  chokeCandidates(video: unknown, isFetching: boolean): ChokeCandidate<unknown>[] {
     return [...this.members.values()].map((member) => ({
       peer: member,
       video,
       interested: member.connection.peerInterested && !member.connection.withheld,
-      unchokedAt: member.unchokedAt,
-      interestedAt: member.interestedAt,
+      turn: member.turn,
+      waitingSince: member.waitingSince,
+      isNew: member.isNew,
+      gives: isFetching ? member.gives : undefined,
     }));
   }
 
-  unchokeOnly(chosen: ReadonlySet<unknown>): void {
+  /** @param onUnchoke what is to be said before the unchoke */
+  unchokeOnly(chosen: ReadonlyMap<unknown, Turn>, onUnchoke: (connection: PeerConnection) => void): void {
     for (const member of this.members.values()) {
-      const choking = !chosen.has(member);
-      if (member.connection.amChoking === choking) continue;
-      member.unchokedAt = choking ? undefined : this.clock.now();
-      member.connection.setChoking(choking);
+      const turn = chosen.get(member);
+      if (member.turn && !turn) member.waitingSince = this.clock.now();
+      member.turn = turn;
+      if (turn) member.isNew = false;
+      if (turn && member.connection.amChoking) onUnchoke(member.connection);
+      member.connection.setChoking(turn === undefined);
     }
   }
 
@@ -173,6 +191,9 @@ export class Members {
     for (const member of [...this.members.values()]) {
       const { connection } = member;
       member.hashTokens = HASHES_PER_SECOND;
+      const received = connection.down.total;
+      member.gives += (received - member.receivedBefore - member.gives) * GIVES_WEIGHT;
+      member.receivedBefore = received;
       if (connection.peerInterested || connection.amInterested) member.usefulAt = now;
       const silent = now - connection.lastReceivedAt;
       const unread = connection.unreadSince !== undefined && now - connection.unreadSince > UNREAD_MS;

@@ -27,6 +27,8 @@ import { MAX_UNSENT_BYTES, ReadGate } from "./readGate";
 import { Uploader } from "./uploader";
 import { WireReader, type WireSink } from "./wireReader";
 
+/** Suggestions kept: a few pieces are enough to choose from. */
+const MAX_SUGGESTIONS = 16;
 /** What one small message takes in memory until it is written. */
 const UNSENT_MESSAGE_BYTES = 256;
 
@@ -49,6 +51,8 @@ export class PeerConnection implements WireSink {
   readonly openedAt: number;
   lastReceivedAt: number;
   lastSentAt: number;
+  /** What it would have us take (BEP 6), the newest last. */
+  readonly suggested = new Set<number>();
   /** Next to no payload for a while although requests are under way. */
   snubbed = false;
   /** When a block's worth of payload had come since the last time: who sends byte by byte makes no progress. */
@@ -216,9 +220,11 @@ export class PeerConnection implements WireSink {
 
   /** May blocks be asked for now? Another Streamlet keeps what comes before its unchoke. */
   get canRequest(): boolean {
-    return !this.closed && this.amInterested && (!this.peerChoking || (this.hello.isStreamlet && !this.everUnchoked));
+    return (
+      !this.closed && this.amInterested && (!this.peerChoking || (this.hello.isStreamlet && !this.firstFlightIsOver))
+    );
   }
-  private everUnchoked = false;
+  private firstFlightIsOver = false;
 
   sendMetadata(message: MetadataMessage): void {
     const id = this.hello.metadataId;
@@ -318,11 +324,11 @@ export class PeerConnection implements WireSink {
     switch (message.type) {
       case "choke":
         this.peerChoking = true;
-        this.everUnchoked = true;
+        this.firstFlightIsOver = true;
         return this.host.onChoke(this);
       case "unchoke":
         this.peerChoking = false;
-        this.everUnchoked = true;
+        this.firstFlightIsOver = true;
         return this.host.onUnchoke(this);
       case "interested":
       case "notInterested":
@@ -331,6 +337,8 @@ export class PeerConnection implements WireSink {
       case "have":
         this.onHave(message.piece);
         return;
+      case "suggest":
+        return this.onSuggest(message.piece);
       case "bitfield":
         return this.setRemote(message.bits);
       case "haveAll":
@@ -346,6 +354,7 @@ export class PeerConnection implements WireSink {
         return;
       case "reject": {
         const request = this.forget(message.piece, message.begin);
+        if (this.peerChoking) this.firstFlightIsOver = true;
         if (request) this.host.onReject(this, message.piece, message.begin, request.length);
         return;
       }
@@ -358,7 +367,7 @@ export class PeerConnection implements WireSink {
       case "hashReject":
         return this.host.onHashReject(this, message);
       default:
-        return; // keep-alive, port, suggest, allowed fast and unknown messages change nothing here
+        return; // keep-alive, port, allowed fast and unknown messages change nothing here
     }
   }
 
@@ -369,9 +378,12 @@ export class PeerConnection implements WireSink {
       source?.content.isValidRange(piece, begin, length) === true &&
       source.hasPiece(piece) &&
       length <= limit &&
-      (!this.amChoking || this.hello.isStreamlet) &&
+      !this.amChoking &&
       this.uploader!.queued < MAX_QUEUED_REQUESTS;
-    if (serves) return this.uploader!.push({ piece, begin, length });
+    if (serves) {
+      this.host.onRequest(this, piece);
+      return this.uploader!.push({ piece, begin, length });
+    }
     if (this.hello.supportsFast) this.send({ type: "reject", piece, begin, length });
   }
 
@@ -402,6 +414,12 @@ export class PeerConnection implements WireSink {
       throw new StreamletError("bad-message", `The peer claims piece ${piece}, which does not exist.`);
     if (!this.remoteKnown || !this.remote) this.setRemote("none");
     if (this.remote!.set(piece)) this.host.onHave(this, piece);
+  }
+
+  private onSuggest(piece: number): void {
+    this.suggested.add(piece);
+    const [oldest] = this.suggested;
+    if (this.suggested.size > MAX_SUGGESTIONS) this.suggested.delete(oldest!);
   }
 
   private setRemote(what: "all" | "none" | Uint8Array): void {

@@ -9,22 +9,29 @@ export interface PieceChoice {
   remote: Bitfield;
   /** How many connected peers have each piece. */
   availability: Uint16Array;
-  /** Where ties begin to be searched, so that several leechers of one seeder fetch different pieces. */
-  cursor: number;
+  /** What the peer would have us take: it knows better which of equals the others lack (BEP 6). */
+  isSuggested(piece: number): boolean;
+  /** 0 <= x < 1: leechers that chose among equals in any fixed order would all ask the seed for the same pieces. */
+  random(): number;
 }
 
-/** The rarest piece that the peer has and we do not; the first at or after `cursor` among equals; -1 where there is none. */
+/** The rarest piece that the peer has and we do not; of equals a suggested one, then any. -1 where there is none. */
 export function pickPiece(choice: PieceChoice): number {
-  const { pieceCount, have, isActive, remote, availability, cursor } = choice;
+  const { pieceCount, have, isActive, remote, availability, isSuggested, random } = choice;
   let best = -1;
   let bestAvailability = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < pieceCount; i++) {
-    const piece = (cursor + i) % pieceCount;
+  let bestIsSuggested = false;
+  let equals = 0;
+  for (let piece = 0; piece < pieceCount; piece++) {
     const count = availability[piece]!;
-    if (count >= bestAvailability || have.get(piece) || !remote.get(piece) || isActive(piece)) continue;
-    best = piece;
+    if (count > bestAvailability || have.get(piece) || !remote.get(piece) || isActive(piece)) continue;
+    const suggested = isSuggested(piece);
+    if (count < bestAvailability || (suggested && !bestIsSuggested)) equals = 0;
+    else if (bestIsSuggested && !suggested) continue;
     bestAvailability = count;
-    if (count <= 1) break;
+    bestIsSuggested = suggested;
+    equals++;
+    if (random() * equals < 1) best = piece;
   }
   return best;
 }

@@ -31,8 +31,14 @@ const ENDGAME_REQUESTS = 2;
 /** What a peer queues that does not say (BEP 10, `reqq`). */
 const DEFAULT_QUEUED_REQUESTS = 250;
 
+/** Blocks of a piece. */
+interface Run {
+  active: ActivePiece;
+  first: number;
+  count: number;
+}
+
 export class Requester {
-  private cursor: number;
   private windows = NO_WINDOWS;
   /** Nothing is asked of these until the next tick. */
   private readonly resting = new Set<PeerConnection>();
@@ -50,11 +56,9 @@ export class Requester {
     private readonly active: Map<number, ActivePiece>,
     private readonly availability: Availability,
     private readonly memory: PoolShare,
-    random: () => number,
+    private readonly random: () => number,
     private readonly host: RequesterHost,
-  ) {
-    this.cursor = Math.floor(random() * content.pieceCount);
-  }
+  ) {}
 
   /** What players wait for goes first from now on; missing pieces only. */
   setWindows(windows: Windows): void {
@@ -142,36 +146,39 @@ export class Requester {
     waiting.then(go, go);
   }
 
-  private nextRun(
-    connection: PeerConnection,
-    blocks: number,
-  ): { active: ActivePiece; first: number; count: number } | undefined {
+  private nextRun(connection: PeerConnection, blocks: number): Run | undefined {
     const urgent = this.criticalRun(connection, blocks);
     if (urgent) return urgent;
-    const usable = (active: ActivePiece, own: boolean) =>
-      !active.verifying &&
-      connection.remote!.get(active.index) &&
-      (own ? active.lead === connection : !active.single || active.lead === undefined);
-    for (const active of this.active.values()) {
-      const run = usable(active, true) ? active.nextRun(blocks) : undefined;
-      if (run) return { active, ...run };
+    const own = this.runOf(connection, blocks, ({ lead }) => lead === connection);
+    if (own) return own;
+    // Pieces in parts are of no use to anybody: those that nobody goes on with come before new ones.
+    const orphan = this.runOf(connection, blocks, ({ lead, single }) => !lead || (!single && !lead.canRequest));
+    if (orphan) {
+      orphan.active.lead = connection;
+      return orphan;
     }
     const started = this.startPiece(connection);
     if (started) return { active: started, ...started.nextRun(blocks)! };
+    const shared = this.runOf(connection, blocks, ({ single }) => !single);
+    if (shared) return shared;
+    return connection.inFlight.size === 0 && this.isEndgame ? this.endgameRun(connection) : undefined;
+  }
+
+  private runOf(
+    connection: PeerConnection,
+    blocks: number,
+    matches: (active: ActivePiece) => boolean,
+  ): Run | undefined {
     for (const active of this.active.values()) {
-      const run = usable(active, false) ? active.nextRun(blocks) : undefined;
-      if (!run) continue;
-      active.lead ??= connection;
-      return { active, ...run };
+      if (active.verifying || !connection.remote!.get(active.index) || !matches(active)) continue;
+      const run = active.nextRun(blocks);
+      if (run) return { active, ...run };
     }
-    return connection.inFlight.size === 0 ? this.endgameRun(connection) : undefined;
+    return undefined;
   }
 
   /** Players wait: everybody who has such a piece takes a part of it, the most wanted first. */
-  private criticalRun(
-    connection: PeerConnection,
-    blocks: number,
-  ): { active: ActivePiece; first: number; count: number } | undefined {
+  private criticalRun(connection: PeerConnection, blocks: number): Run | undefined {
     const { readers, critical } = this.windows;
     if (critical.length === 0) return undefined;
     // While nobody knows how fast the peer is, one block at a time: a player gets none of a request before all of it.
@@ -231,12 +238,10 @@ export class Requester {
       isActive: (index) => this.active.has(index),
       remote: connection.remote!,
       availability: this.availability.counts,
-      cursor: this.cursor,
+      isSuggested: (index) => connection.suggested.has(index),
+      random: this.random,
     });
-    if (piece < 0) return undefined;
-    const active = this.start(piece, connection, false);
-    if (active) this.cursor = piece;
-    return active;
+    return piece < 0 ? undefined : this.start(piece, connection, false);
   }
 
   /** Takes a piece into memory; with `urgent` at the cost of one that can wait. */
@@ -269,8 +274,13 @@ export class Requester {
     return true;
   }
 
+  /** Every missing piece is under way: what no peer has been asked for, this one does not have either. */
+  private get isEndgame(): boolean {
+    return this.have.count + this.active.size >= this.content.pieceCount;
+  }
+
   /** Nothing is left that nobody was asked for: an idle peer doubles the oldest request of a slower one. */
-  private endgameRun(idle: PeerConnection): { active: ActivePiece; first: number; count: number } | undefined {
+  private endgameRun(idle: PeerConnection): Run | undefined {
     let oldest: { piece: number; begin: number; length: number; sentAt: number } | undefined;
     for (const connection of this.host.connections()) {
       if (connection === idle) continue;
@@ -310,8 +320,15 @@ export class Requester {
       this.host.downloadLimiter.give(request.length);
       const first = request.begin / BLOCK_BYTES;
       if (this.askedOf(request.piece, request.begin) > 0) continue;
-      this.active.get(request.piece)?.markMissing(first, Math.ceil(request.length / BLOCK_BYTES));
+      this.takeBack(request.piece, first, Math.ceil(request.length / BLOCK_BYTES));
     }
+  }
+
+  /** These blocks will not come from where they were asked. A piece of which nothing is here or under way gives up its memory. */
+  takeBack(piece: number, first: number, count: number): void {
+    const active = this.active.get(piece);
+    active?.markMissing(first, count);
+    if (active?.isUntouched) this.drop(active);
   }
 
   /** Ends a piece: its memory goes to the next one. */

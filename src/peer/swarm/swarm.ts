@@ -10,7 +10,7 @@ import type { Grant } from "../../wire/records";
 import type { Clock } from "../clock";
 import type { Limiter } from "../net/nestedLimiter";
 import type { HashTree } from "../storage/hashTree";
-import type { ChokeCandidate } from "./choker";
+import type { ChokeCandidate, Turn } from "./choker";
 import type { ConnectionHost, HashRequest, RemotePeer } from "./connectionHost";
 import type { Content } from "./content";
 import { Dialer } from "./dialer";
@@ -21,6 +21,7 @@ import { MetadataExchange } from "./metadataExchange";
 import { PeerConnection } from "./peerConnection";
 import type { KnownPeer, PeerList } from "./peerList";
 import { RateMeter } from "./rateMeter";
+import { Suggester } from "./suggester";
 import type { GroupedSwarm } from "./swarmGroup";
 import type { SwarmOptions } from "./swarmOptions";
 import type { BlockSource } from "./uploader";
@@ -226,11 +227,11 @@ export class Swarm implements ConnectionHost, GroupedSwarm {
 
   chokeCandidates(): ChokeCandidate<unknown>[] {
     if (!this.blockSource || this.closed) return [];
-    return this.members.chokeCandidates(this);
+    return this.members.chokeCandidates(this, this.download !== undefined);
   }
 
-  unchokeOnly(chosen: ReadonlySet<unknown>): void {
-    if (!this.closed) this.members.unchokeOnly(chosen);
+  unchokeOnly(chosen: ReadonlyMap<unknown, Turn>): void {
+    if (!this.closed) this.members.unchokeOnly(chosen, (connection) => this.suggester?.onUnchoke(connection));
   }
 
   dropLeastUseful(): boolean {
@@ -310,16 +311,23 @@ export class Swarm implements ConnectionHost, GroupedSwarm {
     if (this.download) this.download.onBlock(connection, piece, begin, length);
     else connection.forget(piece, begin);
   }
+  onRequest(connection: PeerConnection, piece: number): void {
+    this.suggester?.onRequest(connection, piece);
+  }
   onReject(connection: PeerConnection, piece: number, begin: number, length: number): void {
     this.download?.onReject(connection, piece, begin, length);
   }
   onHashRequest(connection: PeerConnection, request: HashRequest): Uint8Array | undefined {
     if (!this.tree || !this.known?.piecesRoot || !this.blockSource) return undefined;
     if (Buffer.compare(request.piecesRoot, this.known.piecesRoot) !== 0) return undefined;
-    // Leaves cost what must be hashed to answer: at least one whole piece, and all under the layer that is asked for.
     const { blocksPerPiece } = this.known;
     const leaves = request.length * 2 ** request.base;
-    const cost = 2 ** request.base < blocksPerPiece ? Math.max(leaves, blocksPerPiece) : request.length;
+    const isBelowPieces = 2 ** request.base < blocksPerPiece;
+    // What we do not have we do not look for.
+    if (isBelowPieces && !this.have?.get(Math.floor((request.index * 2 ** request.base) / blocksPerPiece)))
+      return undefined;
+    // Leaves cost what must be hashed to answer: at least one whole piece, and all under the layer that is asked for.
+    const cost = isBelowPieces ? Math.max(leaves, blocksPerPiece) : request.length;
     return this.members.payForHashes(connection, cost) ? this.tree.serve(request) : undefined;
   }
   onHashes(connection: PeerConnection, hashes: Parameters<ConnectionHost["onHashes"]>[1]): void {
@@ -399,6 +407,13 @@ export class Swarm implements ConnectionHost, GroupedSwarm {
   private offerMetadata(): void {
     for (const connection of this.members.connections()) this.metadata.offer(connection);
   }
+
+  /** Set while we have all of the video: else we do not know better than others what is rare. */
+  private get suggester(): Suggester | undefined {
+    if (this.known && this.have?.isFull) this.suggestions ??= new Suggester(this.known.pieceCount);
+    return this.suggestions;
+  }
+  private suggestions: Suggester | undefined;
 
   private rechoke(): void {
     if (!this.closed) this.options.group.rechoke();

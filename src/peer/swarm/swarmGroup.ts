@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../clock";
 import { maxConnections, uploadSlots } from "../limits";
-import { type ChokeCandidate, chooseUnchoked } from "./choker";
+import { type ChokeCandidate, chooseUnchoked, type Turn } from "./choker";
 
 /** A swarm as the group sees it. */
 export interface GroupedSwarm {
@@ -13,7 +13,7 @@ export interface GroupedSwarm {
   /** Everybody connected; empty where nothing is given to others. */
   chokeCandidates(): ChokeCandidate<unknown>[];
   /** Unchokes these and chokes all others. */
-  unchokeOnly(chosen: ReadonlySet<unknown>): void;
+  unchokeOnly(chosen: ReadonlyMap<unknown, Turn>): void;
   /** Closes its least useful connection; false where it has none. */
   dropLeastUseful(): boolean;
 }
@@ -34,6 +34,7 @@ export class SwarmGroup {
   /** @param limits 0 or absent = the defaults of limits.ts */
   constructor(
     private readonly clock: Clock,
+    private readonly random: () => number,
     limits: { maxConnections?: number; uploadSlots?: number } = {},
   ) {
     this.connections = maxConnections(limits.maxConnections);
@@ -82,7 +83,7 @@ export class SwarmGroup {
 
   rechoke(): void {
     const candidates = [...this.swarms].flatMap((swarm) => swarm.chokeCandidates());
-    const chosen = chooseUnchoked(candidates, this.slots, this.clock.now());
+    const chosen = chooseUnchoked(candidates, this.slots, this.clock.now(), this.random);
     for (const swarm of this.swarms) swarm.unchokeOnly(chosen);
   }
 

@@ -25,6 +25,8 @@ interface Request {
 const BATCH_BYTES = 1024 * 1024;
 const MAX_HEADERS = BATCH_BYTES / (16 * 1024);
 const BUFFER_BYTES = BATCH_BYTES + MAX_HEADERS * PIECE_HEADER_BYTES;
+/** Batches up to here have memory of their own. */
+const SMALL_BATCH_BYTES = BATCH_BYTES / 8;
 /** Seconds of the upload limit in one batch. */
 const LIMITED_BATCH_S = 0.25;
 /**
@@ -142,7 +144,7 @@ export class Uploader {
   }
 
   private async sendBatch(source: BlockSource, batch: Request[]): Promise<void> {
-    const buffer = freeBuffers.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
+    const buffer = memoryFor(batch);
     try {
       const views: Uint8Array[] = [];
       let at = 0;
@@ -206,6 +208,14 @@ export class Uploader {
   }
 }
 
+/** Pooled memory for large batches; a small one must not hold a megabyte, or twenty slow peers take forty. */
+function memoryFor(batch: readonly Request[]): Buffer {
+  let bytes = 0;
+  for (const { length } of batch) bytes += PIECE_HEADER_BYTES + length;
+  if (bytes <= SMALL_BATCH_BYTES) return Buffer.allocUnsafeSlow(bytes);
+  return freeBuffers.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
+}
+
 function release(buffer: Buffer): void {
-  if (freeBuffers.length < KEPT_BUFFERS) freeBuffers.push(buffer);
+  if (buffer.length === BUFFER_BYTES && freeBuffers.length < KEPT_BUFFERS) freeBuffers.push(buffer);
 }
