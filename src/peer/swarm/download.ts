@@ -146,7 +146,7 @@ export class Download {
 
   onReject(connection: PeerConnection, piece: number, begin: number, length: number): void {
     this.host.downloadLimiter.give(length);
-    this.requests.takeBack(piece, begin / BLOCK_BYTES, Math.ceil(length / BLOCK_BYTES));
+    this.requests.takeBack({ piece, begin, length });
     if (connection.peerChoking) return;
     // An unchoking peer that rejects does not have the piece after all.
     connection.remote?.clear(piece);

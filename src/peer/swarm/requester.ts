@@ -126,6 +126,7 @@ export class Requester {
       const run = this.nextRun(connection, blocks);
       if (!run) break;
       const begin = run.first * BLOCK_BYTES;
+      if (connection.requested(run.active.index, begin)) break; // one answer can stand for one request only
       const length = run.active.byteLength(run.first, run.count);
       run.active.markRequested(run.first, run.count);
       connection.request(run.active.index, begin, length);
@@ -318,16 +319,18 @@ export class Requester {
       if (cancel && !connection.closed) connection.cancel(request.piece, request.begin);
       else connection.forget(request.piece, request.begin);
       this.host.downloadLimiter.give(request.length);
-      const first = request.begin / BLOCK_BYTES;
-      if (this.askedOf(request.piece, request.begin) > 0) continue;
-      this.takeBack(request.piece, first, Math.ceil(request.length / BLOCK_BYTES));
+      this.takeBack(request);
     }
   }
 
-  /** These blocks will not come from where they were asked. A piece of which nothing is here or under way gives up its memory. */
-  takeBack(piece: number, first: number, count: number): void {
+  /**
+   * What was asked will not come from there; who else was asked for it may still send it. A piece of which nothing is here or under way
+   * gives up its memory.
+   */
+  takeBack({ piece, begin, length }: { piece: number; begin: number; length: number }): void {
+    if (this.askedOf(piece, begin) > 0) return;
     const active = this.active.get(piece);
-    active?.markMissing(first, count);
+    active?.markMissing(begin / BLOCK_BYTES, Math.ceil(length / BLOCK_BYTES));
     if (active?.isUntouched) this.drop(active);
   }
 
