@@ -3,6 +3,7 @@ import { parseHostPort } from "../peer/net/addresses";
 import { type ContactAddress, parseContact } from "../wire/contact";
 import { StreamletError } from "../wire/errors";
 import { parseFingerprint } from "../wire/fingerprint";
+import { readRate } from "../wire/rate";
 import { isPeerId, parseTrackerAddress } from "../wire/trackerAddress";
 import type { Fingerprint } from "../wire/types";
 
@@ -28,21 +29,11 @@ export const DEFAULT_TRACKER = "localhost:6000";
 /** More trackers or peers by hand than that are a mistake; every one costs a connection for as long as the program runs. */
 const MAX_ADDRESSES = 32;
 
-const RATE = /^(\d{1,15}(?:\.\d{1,9})?) ?(?:([kmg])(i?))?(?:B(?:\/s)?)?$/;
-const POWERS = { k: 1, m: 2, g: 3 };
-
-/**
- * Bytes per second from `500k`, `2M`, `1.5MB/s`, `1Mi`: k, M and G count in thousands, Ki, Mi and Gi in 1024s, 0 lifts the limit.
- * A lower-case `b` is refused: it means bits to some and bytes to others, eight times apart.
- */
+/** See `readRate`; 0 lifts the limit. */
 export function parseRate(text: string): number {
-  const [, digits, prefix, binary] = RATE.exec(text.replace(/[KMG]/, (letter) => letter.toLowerCase())) ?? [];
-  const power = prefix === undefined ? 0 : POWERS[prefix as keyof typeof POWERS];
-  const rate = Math.round(Number(digits) * (binary ? 1024 : 1000) ** power);
-  if (!Number.isSafeInteger(rate) || (rate === 0 && Number(digits) !== 0)) {
-    throw new InvalidArgumentError("A rate is bytes per second, such as 500k, 2M or 1.5MB/s; 0 = unlimited.");
-  }
-  return rate;
+  const rate = readRate(text);
+  if (rate !== undefined) return rate;
+  throw new InvalidArgumentError("A rate is bytes per second, such as 500k, 2M or 1.5MB/s; 0 = unlimited.");
 }
 
 function parsePort(text: string): number {

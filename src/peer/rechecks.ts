@@ -5,6 +5,7 @@
  */
 import { rename, rm } from "node:fs/promises";
 import { basename, dirname } from "node:path";
+import type { RecheckResult } from "../rpc/peerService";
 import { HASH_BYTES, V1_HASH_BYTES } from "../wire/constants";
 import { StreamletError } from "../wire/errors";
 import type { Engine } from "./engine";
@@ -21,62 +22,83 @@ import { contentOf } from "./videoStorage";
 const NO_MTIME = 0;
 /** A file of which less is right is another one, which somebody has put there: it is not ours to mend. */
 const LEAST_GOOD = 0.5;
+/** Of fewer pieces a share says nothing: there the size, which is the same, has to do. */
+const FEW_PIECES = 4;
 
 export class Rechecks {
   private readonly queue = new JobQueue();
+  /** Checks of whole videos that run or wait, and how whoever asked for them is told that they were cancelled. */
+  private readonly under = new Map<string, { result: Promise<RecheckResult>; cancel(): void }>();
   private closed = false;
 
   constructor(private readonly engine: Engine) {}
 
   /**
-   * Begins, or goes on after a restart; what comes of it is the video's state. Nothing happens where a check runs already.
-   * Errors: invalid-argument (still being prepared).
+   * Resolves when everything was looked at; where it runs already, with the outcome of that. A restart goes on with it.
+   * Errors: invalid-argument (still being prepared), cancelled, file-missing, file-changed (and is not to be mended), disk-full ...
    */
-  begin(runtime: VideoRuntime): void {
+  async check(runtime: VideoRuntime): Promise<RecheckResult> {
     const { state, partPath, id, v1 } = runtime.entry;
     if (state === "hashing" || state === "optimising" || !(id ?? v1)) {
       throw new StreamletError("invalid-argument", "This video is still being prepared: wait a moment.");
     }
-    if (partPath) void this.checkPart(runtime).catch((error) => runtime.download.fail(error));
-    else this.queueWhole(runtime);
+    return partPath ? this.checkPart(runtime) : this.queueWhole(runtime);
   }
 
   /** Stops a check of a whole video; it is then what its file's size and time say. Resolves when nothing reads it any more. */
   async cancel(runtime: VideoRuntime): Promise<void> {
-    if (!this.queue.has(runtime.key)) return;
+    const check = this.under.get(runtime.key);
+    if (!check) return;
     await this.queue.cancel(runtime.key);
+    check.cancel();
     if (runtime.entry.state === "checking") await this.giveUp(runtime); // its turn had not come
   }
 
   async close(): Promise<void> {
     this.closed = true;
     await this.queue.close();
+    for (const check of this.under.values()) check.cancel();
   }
 
-  private async checkPart(runtime: VideoRuntime): Promise<void> {
-    if (runtime.entry.state === "checking") return;
+  private async checkPart(runtime: VideoRuntime): Promise<RecheckResult> {
     const wasRunning = runtime.isDownloading;
     await runtime.download.pause();
+    const before = runtime.bytesDone;
     // Without its notes everything in the part file is looked at.
     if (runtime.entry.partPath) await rm(this.engine.library.resumePath(runtime.key), { force: true });
     await runtime.download.start();
+    const wrongBytes = Math.max(0, before - runtime.bytesDone);
     if (!wasRunning && runtime.isDownloading) await runtime.download.pause();
+    return { wrongBytes };
   }
 
-  private queueWhole(runtime: VideoRuntime): void {
-    if (this.queue.has(runtime.key)) return;
+  private queueWhole(runtime: VideoRuntime): Promise<RecheckResult> {
+    const { key } = runtime;
+    const running = this.under.get(key);
+    if (running) return running.result;
+    let cancel: (error: StreamletError) => void = () => undefined;
+    const result = new Promise<RecheckResult>((resolve, reject) => {
+      cancel = reject;
+      this.queue.add(key, async (signal) => {
+        try {
+          resolve(await this.checkWhole(runtime, signal));
+        } catch (error) {
+          if (!this.closed) await this.onFailed(runtime, error); // else it goes on with the next start
+          reject(error);
+        }
+      });
+    }).finally(() => this.under.delete(key));
+    this.under.set(key, { result, cancel: () => cancel(new StreamletError("cancelled", "The check was cancelled.")) });
     runtime.bytesDone = 0;
     runtime.setState("checking");
     runtime.onSharingChanged();
-    this.queue.add(runtime.key, (signal) =>
-      this.checkWhole(runtime, signal).catch(async (error) => {
-        if (this.closed) return; // goes on with the next start
-        const isCancelled = error instanceof StreamletError && error.code === "cancelled";
-        if (isCancelled) return this.giveUp(runtime);
-        runtime.setState(stateAfter(error), error);
-        runtime.onSharingChanged();
-      }),
-    );
+    return result;
+  }
+
+  private async onFailed(runtime: VideoRuntime, error: unknown): Promise<void> {
+    if (error instanceof StreamletError && error.code === "cancelled") return this.giveUp(runtime);
+    runtime.setState(stateAfter(error), error);
+    runtime.onSharingChanged();
   }
 
   private async giveUp(runtime: VideoRuntime): Promise<void> {
@@ -84,7 +106,7 @@ export class Rechecks {
     runtime.onSharingChanged();
   }
 
-  private async checkWhole(runtime: VideoRuntime, signal: AbortSignal): Promise<void> {
+  private async checkWhole(runtime: VideoRuntime, signal: AbortSignal): Promise<RecheckResult> {
     const { library } = this.engine;
     const { key } = runtime;
     const { path, origin } = runtime.entry;
@@ -104,11 +126,11 @@ export class Rechecks {
       library.update(key, { mtimeMs: hashed.mtimeMs });
       runtime.setState("ready");
       runtime.onSharingChanged();
-      return;
+      return { wrongBytes: 0 };
     }
     await runtime.release();
-    if (origin === "obtained" && good.length >= content.pieceCount * LEAST_GOOD)
-      return this.mend(runtime, content, good);
+    if (origin === "obtained" && isWorthMending(content, hashed.size, good.length))
+      return { wrongBytes: await this.mend(runtime, content, good) };
     library.update(key, { mtimeMs: NO_MTIME });
     throw new StreamletError(
       "file-changed",
@@ -131,8 +153,8 @@ export class Rechecks {
     return all.filter((piece) => sameAt(hashed.pieceLayer, layer, piece, HASH_BYTES));
   }
 
-  /** The whole file becomes an unfinished download, of which only the bad pieces are missing. */
-  private async mend(runtime: VideoRuntime, content: Content, good: readonly number[]): Promise<void> {
+  /** The whole file becomes an unfinished download, of which only the bad pieces are missing: bytes of them. */
+  private async mend(runtime: VideoRuntime, content: Content, good: readonly number[]): Promise<number> {
     const { library } = this.engine;
     const { key, entry } = runtime;
     const name = `${entry.path}.part`;
@@ -146,13 +168,19 @@ export class Rechecks {
     }
     resume.finishRecheck();
     resume.close();
-    runtime.bytesDone = good.reduce((bytes, piece) => bytes + content.pieceSize(piece), 0);
+    const rightBytes = good.reduce((bytes, piece) => bytes + content.pieceSize(piece), 0);
     // Known before it happens: after a kill in between, the notes tell the file by what it is and not by its name.
     library.update(key, { partPath, mtimeMs: undefined, state: "downloading", error: undefined });
     await library.flush();
     await rename(entry.path, partPath);
+    runtime.bytesDone = rightBytes;
     await runtime.download.start();
+    return content.length - rightBytes;
   }
+}
+
+function isWorthMending({ length, pieceCount }: Content, size: number, good: number): boolean {
+  return size === length && (pieceCount < FEW_PIECES || good >= pieceCount * LEAST_GOOD);
 }
 
 function sameAt(a: Uint8Array, b: Uint8Array | undefined, piece: number, size: number): boolean {

@@ -65,7 +65,8 @@ export class Runtimes {
     for (const runtime of this.byKey.values()) {
       const { state, partPath } = runtime.entry;
       if (state === "hashing" || state === "optimising") uploads.begin(runtime);
-      else if (state === "checking" && !partPath) rechecks.begin(runtime);
+      else if (state === "checking" && !partPath)
+        void rechecks.check(runtime).catch(() => undefined); // its state says it
       else looks.push(runtime.open());
     }
     await Promise.all(looks);

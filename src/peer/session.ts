@@ -10,6 +10,7 @@ import type {
   Limits,
   PeerConfig,
   PeerService,
+  RecheckResult,
   UploadRequest,
   VideoLimits,
 } from "../rpc/peerService";
@@ -185,12 +186,15 @@ export class Session implements PeerService {
     if (state !== "fileMissing" && state !== "fileChanged") return;
     await runtime.checkFile();
     // Another time, as a copy or a restored backup has it, does not make another file.
-    if (runtime.entry.state === "fileChanged") this.peer().rechecks.begin(runtime);
+    if (runtime.entry.state === "fileChanged")
+      void this.peer()
+        .rechecks.check(runtime)
+        .catch(() => undefined); // its state says it
   }
 
-  async recheck(key: string): Promise<void> {
+  async recheck(key: string): Promise<RecheckResult> {
     const peer = this.peer();
-    peer.rechecks.begin(peer.runtime(key));
+    return peer.rechecks.check(peer.runtime(key));
   }
 
   async cancel(key: string): Promise<void> {

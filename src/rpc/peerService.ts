@@ -32,6 +32,11 @@ export interface Limits {
 /** Bytes per second. */
 export type VideoLimits = Pick<Limits, "uploadLimit" | "downloadLimit">;
 
+export interface RecheckResult {
+  /** 0: all of it is right. */
+  wrongBytes: number;
+}
+
 export interface PeerConfig {
   /** 1-32 characters, letters, digits, `_`, `-`, `.` */
   peerId: string;
@@ -137,10 +142,11 @@ export interface PeerService {
   pause(key: string): Promise<void>;
   resume(key: string): Promise<void>;
   /**
-   * Verifies everything that is on disk of it again (state `checking`): what is wrong of an obtained video is fetched anew, a file of
-   * the person's own is found changed. `pause` or `cancel` ends the check of a whole one. Errors: invalid-argument (being prepared).
+   * Verifies everything that is on disk of it again (state `checking`) and resolves when that is done. What is wrong of an obtained
+   * video is fetched anew; `pause` or `cancel` ends the check of a whole one.
+   * Errors: invalid-argument (being prepared), cancelled, file-changed (a file that is not ours to mend), file-missing.
    */
-  recheck(key: string): Promise<void>;
+  recheck(key: string): Promise<RecheckResult>;
   /** Stops a download, an import or a check, and removes what the first two have left. */
   cancel(key: string): Promise<void>;
   /**

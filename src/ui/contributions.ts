@@ -43,6 +43,8 @@ export const COMMANDS = [
   "streamlet.cancelDownload",
   "streamlet.pause",
   "streamlet.resume",
+  "streamlet.limitSpeed",
+  "streamlet.recheck",
   "streamlet.checkFile",
   // network and peers
   "streamlet.refresh",

@@ -48,6 +48,12 @@ export class Transfers implements Disposable {
     setTimeout(() => this.showProgress(key, watch), PROGRESS_DELAY_MS);
   }
 
+  /** Whoever has ended it needs not be told that it has ended. */
+  forget(key: string): void {
+    const watch = this.watches.get(key);
+    if (watch) this.end(key, watch);
+  }
+
   update(state: HostState): void {
     if (phaseOf(state) !== "running" || state.activeId !== this.profileId) {
       // A restart shows the same videos in passing states; only changes within one run are news.
@@ -86,6 +92,8 @@ export class Transfers implements Disposable {
       return;
     }
     if (watch) this.end(video.key, watch);
+    // Whoever has asked for the check is told by its answer (commands/transfers.ts).
+    if (before === "checking" && video.state !== "failed" && video.state !== "paused") return;
     if (!wasUnderWay || !this.isOurs(video, watch)) return;
     if (video.state === "ready") this.announce(video);
     else if (video.state === "failed") void this.tellFailed(video);
@@ -186,6 +194,7 @@ export class Transfers implements Disposable {
 }
 
 function progressTitle({ state, title }: LibraryVideo): string {
+  if (state === "checking") return l10n.t("Verifying “{0}”", title);
   if (state === "optimising") return l10n.t("Optimising “{0}”", title);
   return state === "hashing" ? l10n.t("Preparing “{0}”", title) : l10n.t("Downloading “{0}”", title);
 }

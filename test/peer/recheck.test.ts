@@ -63,7 +63,7 @@ describe("A recheck", function () {
     await alice.session.setLimits({ ...NO_LIMITS, uploadLimit: 200_000 });
     // biome-ignore lint/complexity/useLiteralKeys: no snapshot counts payload so exactly
     const down = () => bob.session["running"]!.runtimes.get(key)!.swarm?.down.total ?? 0;
-    await bob.session.recheck(key);
+    const checked = bob.session.recheck(key);
     const checking = (await bob.session.snapshot()).videos[0]!;
     assert.equal(checking.state, "checking");
     assert.equal(checking.shared, false, "nobody is offered it meanwhile");
@@ -73,6 +73,7 @@ describe("A recheck", function () {
     const mending = await is(bob, key, "downloading");
     assert.equal(mending.bytesDone, SIZE - PIECE);
     await is(bob, key, "ready");
+    assert.deepEqual(await checked, { wrongBytes: PIECE });
     assert.ok(down() <= PIECE, `${down()} bytes came`);
     assert.equal((await bob.session.snapshot()).videos[0]!.path, path);
     assert.equal(await sha256OfFile(path), sum);
@@ -81,7 +82,7 @@ describe("A recheck", function () {
 
   it("finds nothing wrong with a whole video, whatever time its file has", async () => {
     const { bob, key, path } = await obtained();
-    await bob.session.recheck(key);
+    assert.deepEqual(await bob.session.recheck(key), { wrongBytes: 0 });
     await is(bob, key, "ready");
     await utimes(path, new Date(), new Date(0));
     await assert.rejects(bob.session.openStream(key), { code: "file-changed" });
@@ -98,7 +99,7 @@ describe("A recheck", function () {
     const { key } = await shareFile(dave, mine);
     await rot(mine, 3 * PIECE);
     const changed = await readFile(mine);
-    await dave.session.recheck(key);
+    await assert.rejects(dave.session.recheck(key), { code: "file-changed" });
     const { error } = await is(dave, key, "fileChanged");
     assert.equal(error?.code, "file-changed");
     dave = await restartPeer(dave);
@@ -109,10 +110,22 @@ describe("A recheck", function () {
     await is(dave, key, "ready");
   });
 
+  it("mends a video of a single piece, too", async () => {
+    const small = await randomFile(join(tempDir("small"), "small.mp4"), 100_000, 63);
+    const shared = await shareFile(alice, small);
+    const bob = await startPeer("bob");
+    const { key } = await bob.session.download({ source: shared.link });
+    const { path } = await bob.session.downloadResult(key);
+    await rot(path, 50_000);
+    await bob.session.recheck(key);
+    await is(bob, key, "ready");
+    assert.equal(await sha256OfFile(path), await sha256OfFile(small));
+  });
+
   it("leaves a file alone that is quite another one", async () => {
     const { bob, key, path } = await obtained();
     await randomFile(path, SIZE, 62);
-    await bob.session.recheck(key);
+    await assert.rejects(bob.session.recheck(key), { code: "file-changed" });
     await is(bob, key, "fileChanged");
     assert.notEqual(await sha256OfFile(path), sum);
     assert.equal((await stat(path)).size, SIZE);
@@ -121,8 +134,9 @@ describe("A recheck", function () {
   it("ends when it is cancelled, and the video is still there", async () => {
     const { bob, key } = await obtained();
     for (const end of ["cancel", "pause"] as const) {
-      await bob.session.recheck(key);
+      const checked = assert.rejects(bob.session.recheck(key), { code: "cancelled" });
       await bob.session[end](key);
+      await checked;
       await is(bob, key, "ready");
     }
     await assert.rejects(bob.session.recheck("nothing"), { code: "unknown-video" });
@@ -131,8 +145,9 @@ describe("A recheck", function () {
   it("goes on after a restart", async () => {
     const { bob, key, path } = await obtained();
     await rot(path, 7 * PIECE);
-    await bob.session.recheck(key);
+    const cut = assert.rejects(bob.session.recheck(key), { code: "cancelled" });
     const again = await restartPeer(bob);
+    await cut;
     await is(again, key, "ready");
     assert.equal(await sha256OfFile(path), sum);
   });

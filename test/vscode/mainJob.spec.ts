@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Program } from "../../tools/program.mjs";
 import { makeClip } from "../helpers/makeClip";
@@ -101,6 +101,43 @@ describe("the main job: two people, one tracker, one video", function () {
     const copy = await until(() => findFile(bob.globalStorage(), /\.mp4$/), "the download is in Bob's folder");
     assert.equal(await sha256OfFile(copy), await sha256OfFile(clip));
     assert.equal(findFile(bob.globalStorage(), /\.part$/), undefined);
+  });
+
+  it("a byte that has turned over in Bob's file is found by a recheck, and comes again from Alice", async () => {
+    const copy = findFile(bob.globalStorage(), /\.mp4$/)!;
+    const bytes = readFileSync(copy);
+    const { atime, mtime } = statSync(copy);
+    bytes[1000]! ^= 1;
+    writeFileSync(copy, bytes);
+    utimesSync(copy, atime, mtime);
+    await his.window.clearToasts();
+    await his.videos.openMenu(TITLE);
+    await his.window.pickMenu("Recheck");
+    await his.window.toast(/was verified: .* are wrong and come from others again/).waitFor();
+    await his.untilDescribed(his.videos, TITLE, /On Network/);
+    assert.equal(await sha256OfFile(findFile(bob.globalStorage(), /\.mp4$/)!), await sha256OfFile(clip));
+    await his.window.clearToasts();
+    await his.videos.openMenu(TITLE);
+    await his.window.pickMenu("Recheck");
+    await his.window.toast(/was verified: all of it is right/).waitFor();
+    await his.window.clearToasts();
+  });
+
+  it("Alice limits the speed of one video, which its tooltip says, and lifts the limit", async () => {
+    const { page } = hers.window;
+    await hers.videos.openMenu(TITLE);
+    await hers.window.pickMenu("Limit Speed...");
+    await hers.window.pick("Other...");
+    await page.getByText("Bytes per second, such as 750k").first().waitFor();
+    await hers.window.answer("fast");
+    await page.getByText("A speed is a number of bytes per second").first().waitFor();
+    await hers.window.answer("750k");
+    const says = async (text: string) => (await hers.videos.tooltip(TITLE)).includes(text);
+    await until(() => says("upload at most 750 kB/s"), "the tooltip says it");
+    await hers.videos.openMenu(TITLE);
+    await hers.window.pickMenu("Limit Speed...");
+    await hers.window.pick("No limit");
+    await until(async () => !(await says("at most")), "the limit is gone");
   });
 
   it("profiles and libraries survive a reload of the windows", async () => {

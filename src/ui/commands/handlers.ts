@@ -14,6 +14,7 @@ import { networkCommands } from "./network";
 import { peopleCommands } from "./people";
 import { playerCommands } from "./player";
 import { profileCommands } from "./profile";
+import { transferCommands } from "./transfers";
 
 export type Handler = (app: App, args: unknown[]) => Promise<unknown>;
 export type Handlers<C extends Command> = Record<C, Handler>;
@@ -21,6 +22,7 @@ export type Handlers<C extends Command> = Record<C, Handler>;
 const HANDLERS: Handlers<Command> = {
   ...profileCommands,
   ...libraryCommands,
+  ...transferCommands,
   ...networkCommands,
   ...detailsCommands,
   ...playerCommands,

@@ -9,6 +9,7 @@ import { saveCopy } from "../saveCopy";
 import { libraryTargets, linkTargets } from "../targets";
 import { chooseFiles, friendsOf, uploadFiles } from "../uploads";
 import type { Handlers } from "./handlers";
+import { isPartial } from "./transfers";
 
 type LibraryCommand =
   | "streamlet.uploadVideo"
@@ -21,15 +22,9 @@ type LibraryCommand =
   | "streamlet.deleteVideo"
   | "streamlet.revealInFileManager"
   | "streamlet.copyLink"
-  | "streamlet.copyMagnetLink"
-  | "streamlet.cancelDownload"
-  | "streamlet.pause"
-  | "streamlet.resume"
-  | "streamlet.checkFile";
+  | "streamlet.copyMagnetLink";
 
 const isWhole = (video: LibraryVideo) => video.state === "ready";
-const isPartial = (video: LibraryVideo) =>
-  ["optimising", "hashing", "downloading", "paused", "checking", "failed"].includes(video.state);
 
 export const libraryCommands: Handlers<LibraryCommand> = {
   "streamlet.uploadVideo": uploadVideo,
@@ -43,10 +38,6 @@ export const libraryCommands: Handlers<LibraryCommand> = {
   "streamlet.revealInFileManager": revealInFileManager,
   "streamlet.copyLink": (app, args) => copyLinks(app, args, "link"),
   "streamlet.copyMagnetLink": (app, args) => copyLinks(app, args, "magnet"),
-  "streamlet.cancelDownload": cancelDownload,
-  "streamlet.pause": pause,
-  "streamlet.resume": resume,
-  "streamlet.checkFile": checkFile,
 };
 
 /** From the Explorer's context menu with the clicked file and the selection, else with the file dialog. */
@@ -260,43 +251,4 @@ function linkedVideos(app: App, args: unknown[], kind: "link" | "magnet"): Promi
         ? l10n.t("There is no video to link to yet.")
         : l10n.t("Only videos that are shared with Public have a magnet link."),
   });
-}
-
-async function cancelDownload(app: App, args: unknown[]): Promise<void> {
-  const videos = await libraryTargets(app, args, {
-    filter: isPartial,
-    placeHolder: l10n.t("Downloads to cancel"),
-    none: l10n.t("No download is under way."),
-  });
-  for (const video of videos) await app.service.cancel(video.key);
-}
-
-async function pause(app: App, args: unknown[]): Promise<void> {
-  const videos = await libraryTargets(app, args, {
-    filter: (video) => video.state === "downloading" || (video.state === "checking" && video.origin === "obtained"),
-    placeHolder: l10n.t("Downloads to pause"),
-    none: l10n.t("No download is under way."),
-  });
-  for (const video of videos) await app.service.pause(video.key);
-}
-
-async function resume(app: App, args: unknown[]): Promise<void> {
-  const videos = await libraryTargets(app, args, {
-    filter: (video) => video.state === "paused" || video.state === "failed",
-    placeHolder: l10n.t("Downloads to resume"),
-    none: l10n.t("No download is paused."),
-  });
-  for (const video of videos) {
-    await app.service.resume(video.key);
-    app.transfers.watch(video.key);
-  }
-}
-
-async function checkFile(app: App, args: unknown[]): Promise<void> {
-  const videos = await libraryTargets(app, args, {
-    filter: (video) => video.state === "fileMissing" || video.state === "fileChanged",
-    placeHolder: l10n.t("Videos whose file to check again"),
-    none: l10n.t("All files are where they should be."),
-  });
-  for (const video of videos) await app.service.resume(video.key);
 }

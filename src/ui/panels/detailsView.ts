@@ -4,7 +4,7 @@ import type { LibraryVideo, NetworkVideo, PieceMap, VideoDetails, VideoSource } 
 import type { DetailsAction, DetailsStrings, DetailsView, Fact, PiecesView, SourceRow } from "../../rpc/detailsPanel";
 import { formatFingerprint, shortFingerprint } from "../../wire/fingerprint";
 import { formatBytes, formatDuration, formatRate } from "../format";
-import { describeVideo } from "../views/descriptions";
+import { describeVideo, ownLimitsText } from "../views/descriptions";
 
 /** What is known of one video; at least one of `library` and `network` was there when the panel was opened. */
 export interface KnownVideo {
@@ -116,6 +116,7 @@ function factsOf({ library, network, details }: KnownVideo): Fact[] {
     [l10n.t("Resolution"), width && height ? `${width} × ${height}` : undefined],
     [l10n.t("Format"), [container, codecs].filter(Boolean).join(", ") || undefined],
     [l10n.t("Audience"), audienceText(shown.audience)],
+    [l10n.t("Limit"), library && ownLimitsText(library)],
     [l10n.t("File"), library?.path],
     [l10n.t("Pieces"), details && details.pieceCount > 0 ? pieceSizeText(details) : undefined],
     [l10n.t("Video id"), details?.id ?? network?.id ?? library?.id, true],

@@ -24,7 +24,12 @@ export function describeVideo(video: LibraryVideo): string {
     case "downloading":
       return video.peers === 0
         ? joined(l10n.t("downloading {0}", percent), l10n.t("waiting for peers"))
-        : joined(l10n.t("downloading {0}", percent), formatRate(video.downRate), peersText(video.peers));
+        : joined(
+            l10n.t("downloading {0}", percent),
+            formatRate(video.downRate),
+            limitText(video.downloadLimit),
+            peersText(video.peers),
+          );
     case "paused":
       return joined(l10n.t("paused"), percent);
     case "failed":
@@ -37,12 +42,27 @@ export function describeVideo(video: LibraryVideo): string {
       return joined(
         sharingText(video),
         video.upRate > 0 ? `↑ ${formatRate(video.upRate)}` : undefined,
+        video.upRate > 0 ? limitText(video.uploadLimit) : undefined,
         video.upRate > 0 && video.peers > 0 ? peersText(video.peers) : undefined,
         durationText(video),
         heightText(video),
         formatBytes(video.size),
       );
   }
+}
+
+function limitText(limit: number | undefined): string | undefined {
+  return limit === undefined ? undefined : l10n.t("max. {0}", formatRate(limit));
+}
+
+/** Limits of this video alone, both ways. */
+export function ownLimitsText({ downloadLimit, uploadLimit }: LibraryVideo): string | undefined {
+  return (
+    joined(
+      downloadLimit === undefined ? undefined : l10n.t("download at most {0}", formatRate(downloadLimit)),
+      uploadLimit === undefined ? undefined : l10n.t("upload at most {0}", formatRate(uploadLimit)),
+    ) || undefined
+  );
 }
 
 function sharingText(video: LibraryVideo): string | undefined {
@@ -111,6 +131,7 @@ function audienceText({ audience, shared }: LibraryVideo, friends: readonly stri
 export function tooltipOfVideo(video: LibraryVideo, friends: readonly string[], picture?: Thumbnail): MarkdownString {
   return tooltip(video, picture, [
     [l10n.t("State"), describeVideo(video)],
+    [l10n.t("Limit"), ownLimitsText(video)],
     [l10n.t("Shared with"), video.origin === "uploaded" ? audienceText(video, friends) : undefined],
     [l10n.t("Size"), formatBytes(video.size)],
     [l10n.t("Duration"), durationText(video)],
