@@ -157,7 +157,7 @@ export class LadderPlayer {
       if (video.readyState > 0) this.options.speed = video.playbackRate;
     });
     on("timeupdate", () => {
-      if (video.readyState > 0) this.position = video.currentTime;
+      if (video.readyState > 0 && !video.ended) this.position = video.currentTime;
       const plays = !video.paused && !video.seeking && !video.muted;
       const bytes = video.webkitAudioDecodedByteCount;
       if (watch.look(plays ? video.currentTime : undefined, bytes)) void this.onSilence(signal);
@@ -166,6 +166,9 @@ export class LadderPlayer {
         this.silent = false;
         this.advance();
       }
+    });
+    on("ended", () => {
+      this.position = 0; // another rung does not begin at the end
     });
     on("error", () => void this.onError(signal));
   }

@@ -9,6 +9,7 @@ import { hasFfmpeg } from "../helpers/makeClip";
 import { skip } from "../helpers/skip";
 import { tempDir } from "../helpers/tempDir";
 import { App } from "./support/app";
+import { violationsOf } from "./support/axe";
 import { freePort, Streamlet, startTracker } from "./support/streamlet";
 import { until } from "./support/until";
 
@@ -64,17 +65,22 @@ interface Video {
 }
 
 /**
- * VS Code on the desktop has no demultiplexer for Matroska and WebM: here, a video whose address says `desktop` is refused by
- * `<video>` as it is there.
+ * What VS Code on the desktop does: it has no demultiplexer for Matroska and WebM (here: `<video>` refuses an address that says
+ * `desktop`), and says of sound that it decodes it when it does not (here: AC-3, which this Chromium really does not decode).
  */
-const REFUSE_AS_ON_DESKTOP = `{
-  const src = Object.getOwnPropertyDescriptor(HTMLMediaElement.prototype, "src");
-  Object.defineProperty(HTMLMediaElement.prototype, "src", {
+const LIKE_THE_DESKTOP = `{
+  const { prototype } = HTMLMediaElement;
+  const src = Object.getOwnPropertyDescriptor(prototype, "src");
+  Object.defineProperty(prototype, "src", {
     ...src,
     set(url) {
       src.set.call(this, /^http.*desktop/.test(url) ? "data:video/mp4," : url);
     },
   });
+  const { canPlayType } = prototype;
+  prototype.canPlayType = function (type) {
+    return type.includes("ac-3") ? "probably" : canPlayType.call(this, type);
+  };
 }`;
 
 const stateOf = (page: Frame): Promise<Playing> =>
@@ -133,7 +139,7 @@ describe("Formats in the player", function () {
         "streamlet.limits.download": RATE_KB,
       },
     });
-    await app.context.addInitScript(REFUSE_AS_ON_DESKTOP);
+    await app.context.addInitScript(LIKE_THE_DESKTOP);
     bob = new Streamlet(await app.newWindow({ width: 1280, height: 1400 }));
     await bob.open();
     await bob.createProfile({ peerId: "Bob", port: await freePort(), tracker: tracker.address });
@@ -220,7 +226,6 @@ describe("Formats in the player", function () {
     await until(async () => (await stateOf(page)).time > 0.3, "the picture plays");
     await page.getByText("streamlet.ffmpegPath").waitFor();
     assert.deepEqual(await buttonsOf(page), ["Open in Browser", "Play in System Player", "Try Again"]);
-    await bob.window.screenshot("player-no-ffmpeg");
   });
 
   it("offers to convert once ffmpeg is there, and converts when the person agrees", async () => {
@@ -230,13 +235,12 @@ describe("Formats in the player", function () {
     await page.getByRole("button", { name: "Try Again" }).click();
     await page.getByRole("button", { name: "Convert with ffmpeg" }).waitFor();
     assert.deepEqual(await buttonsOf(page), ["Convert with ffmpeg", "Open in Browser", "Play in System Player"]);
-    await bob.window.screenshot("player-ask");
+    assert.deepEqual(await violationsOf(page), []);
     await page.getByRole("button", { name: "Convert with ffmpeg" }).press("Enter");
     const { buffered } = await plays(page);
     assert.ok(buffered);
-    await page.getByText("Sound is converted with ffmpeg").waitFor();
+    await page.locator("footer").getByText("Sound is converted with ffmpeg").waitFor();
     assert.equal(await page.locator(".over").isVisible(), false);
-    await bob.window.screenshot("player-converted");
     await stop("dolby");
   });
 
@@ -259,7 +263,7 @@ describe("Formats in the player", function () {
   it("converts MKV without asking, and seeks in it", async () => {
     const page = await open("desktop dolby");
     await plays(page);
-    await page.getByText("Sound is converted with ffmpeg").waitFor();
+    await page.locator("footer").getByText("Sound is converted with ffmpeg").waitFor();
     await seek(page, 5.1);
     const { buffered } = await plays(page, 5.1);
     assert.ok(buffered);
