@@ -28,9 +28,8 @@ export class ActivePiece {
   lead: PeerConnection | undefined;
   /** After a failure that could not be pinned on a block, all blocks come from one peer. */
   single = false;
-  /** Proven against the piece hash. */
   leaves: Uint8Array | undefined;
-  /** Leaves that nobody has proven yet: the piece hash is not known, or has sufficed so far (`HashPicker.prove`). */
+  /** Leaves that came before the piece hash which proves them. */
   unprovenLeaves: { hashes: Uint8Array; from: PeerConnection } | undefined;
   /** Who was asked for the leaf hashes, and when (ms); more than one once the first is slow. */
   readonly leavesAskedOf = new Map<PeerConnection, number>();

@@ -102,9 +102,7 @@ export class Download {
   /** See `StreamedVideo.readMemory`: only blocks whose leaf hash says that they are right. */
   provenBytes(piece: number, offset: number, maxBytes: number): Buffer | undefined {
     const active = this.active.get(piece);
-    if (!active || this.stopped) return undefined;
-    this.hashes?.prove(active);
-    return active.provenBytes(offset, maxBytes);
+    return active && !this.stopped ? active.provenBytes(offset, maxBytes) : undefined;
   }
 
   /** Discards what is in memory; requests under way are cancelled. */
@@ -242,7 +240,7 @@ export class Download {
     const leafWidth = this.content.leafWidth();
     if (active.leaves) return { leaves: active.leaves, leafWidth };
     const pieceHash = this.tree?.pieceHash(active.index);
-    if (pieceHash && (leafWidth === 1 || active.unprovenLeaves)) return { pieceHash, leafWidth };
+    if (pieceHash && leafWidth === 1) return { pieceHash, leafWidth };
     if (this.hashes?.canHope(active)) return undefined;
     if (pieceHash) return { pieceHash, leafWidth };
     const at = active.index * V1_HASH_BYTES;
@@ -267,11 +265,6 @@ export class Download {
 
   private onBadPiece(active: ActivePiece, bad: number[]): void {
     active.verifying = false;
-    if (bad.length === 0 && (active.leaves || active.unprovenLeaves)) {
-      // It was checked against the piece hash. The leaves: either they are wrong, and somebody else is asked for the right ones, or they name the wrong blocks.
-      if (this.hashes?.prove(active)) this.maybeVerify(active);
-      return;
-    }
     const senders = new Set<PeerConnection>();
     const suspects = bad.length > 0 ? bad : active.state.keys();
     for (const block of suspects) {

@@ -54,7 +54,7 @@ export class HashPicker {
 
   /** Asks for what is needed to check this piece; safe to call again. */
   ask(active: ActivePiece, preferred?: PeerConnection): void {
-    if (this.hasLeaves(active)) return;
+    if (active.leaves) return;
     const known = this.tree.leavesOfPiece(active.index);
     if (known) {
       active.leaves = known;
@@ -69,46 +69,17 @@ export class HashPicker {
 
   /** The blocks are all there before the hashes: whoever has sent the blocks is asked as well. */
   hurry(active: ActivePiece, sender: PeerConnection | undefined): void {
-    if (this.hasLeaves(active) || !this.asksLeaves || !sender || active.leavesAskedOf.has(sender)) return;
+    if (active.leaves || !this.asksLeaves || !sender || active.leavesAskedOf.has(sender)) return;
     if (this.fits(sender, active.leavesRefusedBy, active.index)) this.askLeaves(active, sender);
   }
 
   /** A player waits for this piece, and whoever was asked for its leaves takes their time: somebody else is asked as well. */
   askAnother(active: ActivePiece): void {
-    if (this.hasLeaves(active) || !this.asksLeaves) return;
+    if (active.leaves || !this.asksLeaves) return;
     const now = this.host.clock.now();
     for (const at of active.leavesAskedOf.values()) if (now - at < LATE_HASHES_MS) return;
     const next = this.choose(new Set([...active.leavesRefusedBy, ...active.leavesAskedOf.keys()]), active.index);
     if (next) this.askLeaves(active, next);
-  }
-
-  /**
-   * True if the leaves of this piece are here and right. Whoever sent others is told of (`onLie`), and somebody else is asked.
-   * Folding them costs the network thread as much as receiving: a whole piece is checked against its piece hash instead, elsewhere,
-   * and this is for those who need single blocks: a player, and the search for a block that is wrong.
-   */
-  prove(active: ActivePiece): boolean {
-    const pieceHash = this.tree.pieceHash(active.index);
-    const claimed = active.unprovenLeaves;
-    if (active.leaves || !pieceHash || !claimed) return active.leaves !== undefined;
-    active.unprovenLeaves = undefined;
-    const { hashes, from } = claimed;
-    if (Buffer.compare(merkleRoot(hashes, this.content.leafWidth(), 0), pieceHash) === 0) {
-      active.leaves = hashes.subarray(0, active.blockCount * HASH_BYTES);
-      return true;
-    }
-    active.leavesRefusedBy.add(from);
-    this.host.onLie(from, new StreamletError("bad-block", "The peer sent hashes that are not the video's."));
-    this.ask(active);
-    return false;
-  }
-
-  /** Proven, or to be proven without asking anybody. */
-  private hasLeaves(active: ActivePiece): boolean {
-    return (
-      active.leaves !== undefined ||
-      (active.unprovenLeaves !== undefined && this.tree.pieceHash(active.index) !== undefined)
-    );
   }
 
   private askLeaves(active: ActivePiece, connection: PeerConnection): void {
@@ -126,10 +97,8 @@ export class HashPicker {
 
   /** Can the leaves of this piece still come from somebody? */
   canHope(active: ActivePiece): boolean {
-    if (active.leavesAskedOf.size > 0 && !this.hasLeaves(active)) return true;
-    return (
-      this.asksLeaves && !this.hasLeaves(active) && this.choose(active.leavesRefusedBy, active.index) !== undefined
-    );
+    if (active.leavesAskedOf.size > 0) return true;
+    return this.asksLeaves && this.choose(active.leavesRefusedBy, active.index) !== undefined;
   }
 
   onHashes(connection: PeerConnection, message: Hashes): void {
@@ -152,7 +121,7 @@ export class HashPicker {
     for (const asked of this.layerAsks.values()) asked.delete(connection);
     for (const active of this.host.activePieces()) {
       active.leavesRefusedBy.delete(connection);
-      if (active.unprovenLeaves?.from === connection && !this.hasLeaves(active)) active.unprovenLeaves = undefined;
+      if (active.unprovenLeaves?.from === connection) active.unprovenLeaves = undefined;
       if (active.leavesAskedOf.delete(connection)) this.ask(active);
     }
   }
@@ -219,20 +188,33 @@ export class HashPicker {
     this.tree.setPieceLayer(message.index, message.hashes.subarray(0, count * HASH_BYTES));
     for (const active of this.host.activePieces()) {
       if (active.index < message.index || active.index >= message.index + count) continue;
-      if (active.unprovenLeaves) active.leavesAskedOf.delete(active.unprovenLeaves.from);
-      this.host.onHashesSettled(active);
+      const waiting = active.unprovenLeaves;
+      active.unprovenLeaves = undefined;
+      if (waiting) this.proveLeaves(active, waiting.hashes, waiting.from);
+      else this.host.onHashesSettled(active);
     }
   }
 
   private onLeaves(connection: PeerConnection, message: Hashes): void {
     const active = this.host.activePiece(Math.floor(message.index / this.content.blocksPerPiece));
-    if (!active?.leavesAskedOf.has(connection) || message.length !== this.content.leafWidth()) return;
-    if (this.hasLeaves(active) && this.prove(active)) return;
-    this.slow.delete(connection);
-    const hashes = new Uint8Array(message.hashes.subarray(0, message.length * HASH_BYTES));
-    active.unprovenLeaves = { hashes, from: connection };
-    if (!this.tree.pieceHash(active.index)) return this.askLayer(active.index, connection);
-    active.leavesAskedOf.delete(connection);
+    if (!active?.leavesAskedOf.has(connection) || active.leaves || message.length !== this.content.leafWidth()) return;
+    this.proveLeaves(active, new Uint8Array(message.hashes.subarray(0, message.length * HASH_BYTES)), connection);
+  }
+
+  private proveLeaves(active: ActivePiece, hashes: Uint8Array, from: PeerConnection): void {
+    const pieceHash = this.tree.pieceHash(active.index);
+    if (!pieceHash) {
+      active.unprovenLeaves = { hashes, from };
+      return this.askLayer(active.index, from);
+    }
+    active.leavesAskedOf.delete(from);
+    if (Buffer.compare(merkleRoot(hashes, this.content.leafWidth(), 0), pieceHash) !== 0) {
+      active.leavesRefusedBy.add(from);
+      this.host.onLie(from, new StreamletError("bad-block", "The peer sent hashes that are not the video's."));
+      return this.ask(active);
+    }
+    active.leaves = hashes.subarray(0, active.blockCount * HASH_BYTES);
+    this.slow.delete(from);
     this.host.onHashesSettled(active);
   }
 
