@@ -169,11 +169,11 @@ export class Rechecks {
     resume.finishRecheck();
     resume.close();
     const rightBytes = good.reduce((bytes, piece) => bytes + content.pieceSize(piece), 0);
+    runtime.bytesDone = rightBytes;
     // Known before it happens: after a kill in between, the notes tell the file by what it is and not by its name.
     library.update(key, { partPath, mtimeMs: undefined, state: "downloading", error: undefined });
     await library.flush();
     await rename(entry.path, partPath);
-    runtime.bytesDone = rightBytes;
     await runtime.download.start();
     return content.length - rightBytes;
   }

@@ -60,7 +60,8 @@ describe("A recheck", function () {
   it("finds a byte that has turned over in a finished video, fetches that piece alone again, and gives nothing wrong on", async () => {
     const { bob, key, path } = await obtained();
     await rot(path, 5 * PIECE + 100);
-    await alice.session.setLimits({ ...NO_LIMITS, uploadLimit: 200_000 });
+    // The piece takes some seconds: carol comes while it is mended.
+    await alice.session.setLimits({ ...NO_LIMITS, uploadLimit: 100_000 });
     // biome-ignore lint/complexity/useLiteralKeys: no snapshot counts payload so exactly
     const down = () => bob.session["running"]!.runtimes.get(key)!.swarm?.down.total ?? 0;
     const checked = bob.session.recheck(key);

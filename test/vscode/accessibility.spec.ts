@@ -134,6 +134,7 @@ describe("every page, for people who do not use a mouse or do not see the screen
         "Copy videos that are uploaded",
         "Path of ffmpeg",
         "Choose... Path of ffmpeg",
+        "Convert videos that cannot be played",
         "Upload limit",
         "Reset to the default: Upload limit",
         "Download limit",
