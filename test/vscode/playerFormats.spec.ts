@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import type { Frame } from "playwright-core";
 import { Program } from "../../tools/program.mjs";
 import { hasFfmpeg } from "../helpers/makeClip";
+import { oneStory } from "../helpers/oneStory";
 import { skip } from "../helpers/skip";
 import { tempDir } from "../helpers/tempDir";
 import { App } from "./support/app";
@@ -98,7 +99,7 @@ const stateOf = (page: Frame): Promise<Playing> =>
 
 describe("Formats in the player", function () {
   this.timeout(120_000);
-  this.bail(true);
+  oneStory(this);
   const folder = tempDir("formats");
   /** Bob's ffmpeg; it is not there at first. */
   const ffmpeg = join(folder, "ffmpeg");
