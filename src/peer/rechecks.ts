@@ -3,7 +3,7 @@
  * an obtained one is fetched again, while the person's own files are never written to. An unfinished one checks what it has, and is
  * then as it was. Whole ones come one after another, since hashing uses all cores.
  */
-import { rename, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import type { RecheckResult } from "../rpc/peerService";
 import { HASH_BYTES, V1_HASH_BYTES } from "../wire/constants";
@@ -170,10 +170,9 @@ export class Rechecks {
     resume.close();
     const rightBytes = good.reduce((bytes, piece) => bytes + content.pieceSize(piece), 0);
     runtime.bytesDone = rightBytes;
-    // Known before it happens: after a kill in between, the notes tell the file by what it is and not by its name.
+    // Its notes tell the file by what it is and not by its name: whoever opens the video first renames it (videoStorage.ts).
     library.update(key, { partPath, mtimeMs: undefined, state: "downloading", error: undefined });
     await library.flush();
-    await rename(entry.path, partPath);
     await runtime.download.start();
     return content.length - rightBytes;
   }

@@ -104,7 +104,8 @@ export class VideoStorage {
     });
     const target = resumeTarget(entry, partPath, content);
     const resumePath = engine.library.resumePath(this.key);
-    // Killed after the rename at the end and before the library said so: the whole file becomes the part file once more.
+    // Killed after the rename at the end and before the library said so, or found wrong by a recheck (rechecks.ts): the whole file
+    // becomes the part file once more.
     if (!(await exists(partPath)) && ResumeData.describes(resumePath, entry.path, target)) {
       await rename(entry.path, partPath);
     }
