@@ -38,6 +38,11 @@ export class Bench {
     return this.#video;
   }
 
+  /** To be called right before a receiver starts: memory that nobody uses goes back to the machine's host within seconds. */
+  warm() {
+    warmMemory(this.dir, this.size);
+  }
+
   begin(row) {
     this.#row = row;
     this.runs[row] = {};
@@ -62,17 +67,16 @@ export class Bench {
    *
    * @template T
    * @param {Record<string, () => Promise<T & {figures: string}>>} sides
-   * @param {{rounds?: number, warm?: number}} [options] bytes of memory to warm before each run
+   * @param {{rounds?: number}} [options]
    * @returns {Promise<Record<string, T[]>>}
    */
-  async interleave(sides, { rounds = this.rounds, warm = this.size } = {}) {
+  async interleave(sides, { rounds = this.rounds } = {}) {
     const names = Object.keys(sides);
     const runs = this.runs[this.#row];
     for (const name of names) runs[name] ??= [];
     for (let round = 0; round < rounds; round++) {
       for (const name of round % 2 === 0 ? names : [...names].reverse()) {
         if (this.whenIdle) await untilIdle();
-        if (warm > 0) warmMemory(this.dir, warm);
         const before = { at: performance.now(), cpu: machineUsage() };
         const run = await sides[name]();
         const seconds = (performance.now() - before.at) / 1000;

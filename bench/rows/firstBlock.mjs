@@ -50,7 +50,7 @@ export async function run(bench) {
   for (let i = 0; i < warmUp; i++) await measure(sender.port);
   const runs = await bench.interleave(
     { loopback: () => measure(sender.port), "50 ms round trip": () => measure(link.port) },
-    { rounds: videos, warm: 0 },
+    { rounds: videos },
   );
   await receiver.stop();
   await sender.stop();

@@ -29,6 +29,7 @@ export async function run(bench) {
     for (const name of names.slice(0, count)) shared.push(await streamlet.share(path, { name, trackers }));
     const receiver = await streamlet.engine("receiver", { trackers });
     const out = join(bench.dir, "four.mp4");
+    bench.warm();
     const seen = await receiver.do("download", shared[0].id, out);
     await receiver.stop();
     for (const { sender } of shared) await sender.terminate();

@@ -20,6 +20,7 @@ export async function run(bench) {
   const both = async () => {
     const { sender, link } = await streamlet.share(path);
     const engine = await streamlet.engine("host");
+    bench.warm();
     const out = join(bench.dir, "host.mp4");
     const { p50, p99, max } = await engine.do("importWhileDownloading", imported, link, out);
     await engine.stop();

@@ -29,7 +29,7 @@ export async function run(bench) {
     await sender.terminate();
     return run;
   };
-  const { transfer } = await bench.interleave({ transfer: once }, { rounds: 1, warm: 0 });
+  const { transfer } = await bench.interleave({ transfer: once }, { rounds: 1 });
   const [{ senderRss, receiverRss, seconds }] = transfer;
   bench.atMost(`receiver, ${size / GIB} GiB`, [receiverRss / 1e6], MAX_MEGABYTES, "MB");
   bench.atMost(`sender, ${size / GIB} GiB, hashing it included`, [senderRss / 1e6], MAX_MEGABYTES, "MB");

@@ -17,7 +17,7 @@ const MIN_AS_SENDER = 1;
 
 /** @param {import("../harness.mjs").Bench} bench */
 export async function run(bench) {
-  const { dir, size } = bench;
+  const { dir } = bench;
   const { path, digest } = await bench.video();
   const dist = join(dir, "plain");
   await buildPlain(ROOT, dist);
@@ -37,7 +37,7 @@ export async function run(bench) {
   const why = await libtorrentMissing(bench);
   if (why) bench.skip("libtorrent", why);
   else {
-    const libtorrent = new Libtorrent(dir, size);
+    const libtorrent = new Libtorrent(bench);
     await libtorrent.prepare(path);
     const torrent = await torrentOf(streamlet, path, join(dir, "streamlet.torrent"));
     sides["Streamlet to libtorrent"] = async () => {

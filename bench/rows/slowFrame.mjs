@@ -57,7 +57,7 @@ export async function run(bench) {
   };
   try {
     bench.note(`warm-up: ${(await play()).figures}`);
-    const { watched } = await bench.interleave({ watched: play }, { warm: 0 });
+    const { watched } = await bench.interleave({ watched: play });
     const bar = (what, key, limit) => {
       const times = watched.map((run) => run[key]);
       bench.atMost(what, times, limit, "ms");

@@ -18,13 +18,12 @@ const MAX_SENDER_CPU = 1.5;
 
 /** @param {import("../harness.mjs").Bench} bench */
 export async function run(bench) {
-  const { dir, size } = bench;
   const all = {
     streamlet: { make: () => new Streamlet(bench), missing: () => undefined },
-    libtorrent: { make: () => new Libtorrent(dir, size), missing: libtorrentMissing },
-    webtorrent: { make: () => new Webtorrent(dir, size), missing: webtorrentMissing },
-    nginx: { make: () => new Nginx(dir), missing: nginxMissing },
-    pump: { make: () => new Pump(dir, size), missing: () => undefined },
+    libtorrent: { make: () => new Libtorrent(bench), missing: libtorrentMissing },
+    webtorrent: { make: () => new Webtorrent(bench), missing: webtorrentMissing },
+    nginx: { make: () => new Nginx(bench), missing: nginxMissing },
+    pump: { make: () => new Pump(bench), missing: () => undefined },
   };
   const { path, digest } = await bench.video();
   const sides = {};

@@ -20,8 +20,10 @@ export async function libtorrentMissing({ install }) {
 }
 
 export class Libtorrent {
-  constructor(dir, size) {
-    this.size = size;
+  /** @param {import("../harness.mjs").Bench} bench */
+  constructor(bench) {
+    this.bench = bench;
+    const { dir } = bench;
     this.torrent = join(dir, "v2.torrent");
     this.out = join(dir, "libtorrent");
   }
@@ -41,6 +43,7 @@ export class Libtorrent {
 
   /** Fetches from a process that listens on `port`, whatever it is. */
   async fetch({ sender, torrent, port, digest }) {
+    this.bench.warm();
     const stopMeter = meter(sender);
     mkdirSync(this.out);
     const receiver = new JsonChild(PYTHON, [SCRIPT, "get", torrent, this.out, String(port)]);
@@ -50,6 +53,6 @@ export class Libtorrent {
     if ((await sha256(join(this.out, "video.mp4"))) !== digest) throw new Error("libtorrent: the file differs");
     rmSync(this.out, { recursive: true });
     const run = { seconds, ...costs };
-    return { ...run, figures: figures(run, this.size) };
+    return { ...run, figures: figures(run, this.bench.size) };
   }
 }

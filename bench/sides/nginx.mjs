@@ -24,9 +24,11 @@ async function freePort() {
 }
 
 export class Nginx {
-  constructor(dir) {
-    this.dir = join(dir, "nginx");
-    this.out = join(dir, "curl.mp4");
+  /** @param {import("../harness.mjs").Bench} bench */
+  constructor(bench) {
+    this.bench = bench;
+    this.dir = join(bench.dir, "nginx");
+    this.out = join(bench.dir, "curl.mp4");
   }
 
   async prepare(video) {
@@ -46,6 +48,7 @@ export class Nginx {
   async transfer(_video, digest) {
     const server = new JsonChild("nginx", ["-p", this.dir, "-c", "nginx.conf", "-e", "stderr"]);
     try {
+      this.bench.warm();
       const seconds = await this.#fetch();
       if ((await sha256(this.out)) !== digest) throw new Error("curl: the file differs");
       return { seconds, figures: `${seconds.toFixed(2)} s` };

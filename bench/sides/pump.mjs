@@ -14,11 +14,12 @@ export { dialPlain, dialTls } from "./src/peer/net/tlsTransport";
 `;
 
 export class Pump {
-  /** @param {{tls: boolean, onread: boolean}} how `onread` is what the engine uses where it dials, else `data` events as where it accepts */
-  constructor(dir, size, how = { tls: true, onread: true }) {
-    this.size = size;
+  /** @param {import("../harness.mjs").Bench} bench
+   * @param {{tls: boolean, onread: boolean}} how `onread` is what the engine uses where it dials, else `data` events as where it accepts */
+  constructor(bench, how = { tls: true, onread: true }) {
+    this.bench = bench;
     this.how = how;
-    this.bundle = join(dir, "pump.cjs");
+    this.bundle = join(bench.dir, "pump.cjs");
   }
 
   async prepare() {
@@ -33,14 +34,15 @@ export class Pump {
   }
 
   async transfer() {
-    const sender = new JsonChild(process.execPath, [SCRIPT, "send", this.bundle, String(this.size)]);
+    const sender = new JsonChild(process.execPath, [SCRIPT, "send", this.bundle, String(this.bench.size)]);
     const { port } = await sender.next(({ event }) => event === "ready");
-    const what = [this.bundle, String(this.size), String(port), JSON.stringify(this.how)];
+    this.bench.warm();
+    const what = [this.bundle, String(this.bench.size), String(port), JSON.stringify(this.how)];
     const receiver = new JsonChild(process.execPath, [SCRIPT, "receive", ...what]);
     const { seconds, cpu: receiverCpu } = await receiver.next(({ event }) => event === "done");
     const { cpu: senderCpu } = await sender.next(({ event }) => event === "sent");
     await Promise.all([sender.close(), receiver.close()]);
     const run = { seconds, receiverCpu, senderCpu };
-    return { ...run, figures: figures(run, this.size) };
+    return { ...run, figures: figures(run, this.bench.size) };
   }
 }

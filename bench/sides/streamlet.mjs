@@ -57,6 +57,7 @@ export class Streamlet {
 
   /** Fetches with `streamlet get`. `seconds` is the program's own: from the first dial to the file under its final name. */
   async fetch({ sender, source, digest, name = "receiver", trackers, size = this.bench.size }) {
+    this.bench.warm();
     const stopMeter = meter(sender);
     const out = join(this.bench.dir, "out.mp4");
     const receiver = this.start(name, ["get", source, "--out", out], { trackers });

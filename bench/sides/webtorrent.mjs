@@ -28,8 +28,10 @@ export async function webtorrentMissing({ install }) {
 }
 
 export class Webtorrent {
-  constructor(dir, size) {
-    this.size = size;
+  /** @param {import("../harness.mjs").Bench} bench */
+  constructor(bench) {
+    this.bench = bench;
+    const { dir } = bench;
     this.torrent = join(dir, "v1.torrent");
     this.out = join(dir, "webtorrent");
   }
@@ -43,6 +45,7 @@ export class Webtorrent {
   async transfer(video, digest) {
     const sender = new JsonChild(process.execPath, [SCRIPT, "seed", video, this.torrent]);
     const { port } = await sender.next(({ event }) => event === "ready");
+    this.bench.warm();
     const stopMeter = meter(sender);
     mkdirSync(this.out);
     const receiver = new JsonChild(process.execPath, [SCRIPT, "get", this.torrent, this.out, String(port)]);
@@ -53,6 +56,6 @@ export class Webtorrent {
     if ((await sha256(join(this.out, "video.mp4"))) !== digest) throw new Error("webtorrent: the file differs");
     rmSync(this.out, { recursive: true });
     const run = { seconds, ...costs };
-    return { ...run, figures: figures(run, this.size) };
+    return { ...run, figures: figures(run, this.bench.size) };
   }
 }
