@@ -65,6 +65,8 @@ export interface PlayerStateMessage {
   type: "state";
   /** Progress, speed and sources in one line. */
   text: string;
+  /** Who gives how fast; absent while nobody does. Names of other people. */
+  sources?: string;
   /** base64, one byte a cell of equal length: 0 = missing ... 255 = here. Absent once all is. */
   here?: string;
   /** 0 to 1. */

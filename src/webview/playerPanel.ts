@@ -4,6 +4,7 @@ import {
   type FromPlayerPage,
   type OpenPlayerMessage,
   type PlayerAction,
+  type PlayerStateMessage,
   SPEEDS,
   type ToPlayerPage,
 } from "../rpc/playerPanel";
@@ -20,7 +21,7 @@ import { SoundSupport } from "./soundSupport";
 const REPORT_MS = 3_000;
 
 interface Player {
-  state(text: string, here: string | undefined, share: number): void;
+  state(message: PlayerStateMessage): void;
   problem(text: string | undefined): void;
   ladder: LadderPlayer;
   close(): void;
@@ -32,7 +33,7 @@ const host = connectToHost<ToPlayerPage, FromPlayerPage, undefined>({
     player?.close();
     player = makePlayer(message);
   },
-  state: ({ text, here, share }) => player?.state(text, here, share),
+  state: (message) => player?.state(message),
   problem: ({ text }) => player?.problem(text),
   conversion: ({ conversion }) => player?.ladder.setConversion(conversion),
 });
@@ -53,6 +54,7 @@ function makePlayer(open: OpenPlayerMessage): Player {
   });
   const strip = element("canvas", { class: "strip", width: 1000, height: 1, role: "img", hidden: true });
   const stateText = element("span", { class: "note" });
+  const sourcesText = element("span", { class: "note sources", hidden: true });
   const conversionText = element("span", { class: "note conversion", hidden: true });
   const notice = new PlayerNotice();
   const speed = element("select", { class: "text-input" });
@@ -144,6 +146,7 @@ function makePlayer(open: OpenPlayerMessage): Player {
         {},
         element("h1", { title: open.title }, open.title),
         stateText,
+        sourcesText,
         conversionText,
         element("label", { class: "speed note" }, strings.speed, speed),
         ...extras,
@@ -157,8 +160,10 @@ function makePlayer(open: OpenPlayerMessage): Player {
 
   return {
     ladder,
-    state(text, here, share) {
+    state({ text, sources, here, share }) {
       if (stateText.textContent !== text) stateText.textContent = text;
+      if (sourcesText.textContent !== (sources ?? "")) sourcesText.textContent = sources ?? "";
+      sourcesText.hidden = sources === undefined;
       strip.hidden = here === undefined;
       if (here === undefined) return;
       setAttributes(strip, {

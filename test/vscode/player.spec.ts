@@ -77,7 +77,8 @@ describe("The player", function () {
 
   it("shows what is here, who gives it and how fast", async () => {
     await until(
-      async () => /downloading \d+ %.*peer/.test((await page.locator("footer").textContent()) ?? ""),
+      async () =>
+        /downloading \d+ %.*peer.*from Alice \d+ [kM]?B\/s/.test((await page.locator("footer").textContent()) ?? ""),
       "state",
     );
     await page.locator("canvas.strip").waitFor();

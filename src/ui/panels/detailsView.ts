@@ -2,9 +2,10 @@
 import { env, l10n } from "vscode";
 import type { LibraryVideo, NetworkVideo, PieceMap, VideoDetails, VideoSource } from "../../peer/status";
 import type { DetailsAction, DetailsStrings, DetailsView, Fact, PiecesView, SourceRow } from "../../rpc/detailsPanel";
-import { formatFingerprint, shortFingerprint } from "../../wire/fingerprint";
+import { formatFingerprint } from "../../wire/fingerprint";
 import { formatBytes, formatDuration, formatRate } from "../format";
 import { describeVideo, ownLimitsText } from "../views/descriptions";
+import { nameOfSource } from "./sourcesText";
 
 /** What is known of one video; at least one of `library` and `network` was there when the panel was opened. */
 export interface KnownVideo {
@@ -151,8 +152,8 @@ export function audienceText(audience: LibraryVideo["audience"]): string {
 }
 
 function sourceRow(source: VideoSource): SourceRow {
-  const { peerId, fingerprint, self, connected, client, address, transport, have, downRate, upRate } = source;
-  const name = peerId || (fingerprint ? shortFingerprint(fingerprint) : l10n.t("BitTorrent client"));
+  const { self, connected, client, address, transport, have, downRate, upRate } = source;
+  const name = nameOfSource(source);
   return {
     cells: [
       self ? l10n.t("{0} (You)", name) : name,

@@ -21,6 +21,7 @@ import { phaseOf } from "../host/snapshots";
 import { explain } from "../messages";
 import { describeVideo } from "../views/descriptions";
 import { PagePanel } from "./pagePanel";
+import { sourcesText } from "./sourcesText";
 
 /** How often the pieces are asked for while they change and somebody watches. */
 const PIECES_MS = 1_000;
@@ -188,9 +189,11 @@ export class PlayerPanel {
     const whole = video.state === "ready";
     const details = whole ? undefined : await this.context.service.details(video.key).catch(() => undefined);
     if (this.closed) return;
+    const sources = sourcesText(details?.sources ?? []);
     this.page.send({
       type: "state",
       text: describeVideo(video),
+      ...(sources === undefined ? {} : { sources }),
       share: whole ? 1 : video.bytesDone / Math.max(1, video.size),
       ...(details?.pieces ? { here: details.pieces.here } : {}),
     });
