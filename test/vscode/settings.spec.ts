@@ -133,7 +133,7 @@ describe("settings, in the real VS Code", function () {
     await untilValue(number("Download limit"), "700");
     await page.getByRole("checkbox", { name: "Start when VS Code opens", checked: false }).waitFor();
     assert.equal(await upload.inputValue(), "45x");
-    await page.getByText("Type a number.").waitFor();
+    await page.locator(".note", { hasText: "Type a number." }).waitFor();
     assert.equal(stored("streamlet.limits.upload"), 300);
     await upload.press("Escape");
     await edit({ "streamlet.startOnLaunch": true, "streamlet.limits.upload": 400 });
