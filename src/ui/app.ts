@@ -3,6 +3,7 @@ import type { ExtensionContext, LogOutputChannel } from "vscode";
 import type { Profile, WindowService } from "../rpc/window";
 import type { Chats } from "./chats";
 import type { Edits } from "./edits";
+import type { FirstSteps } from "./firstSteps";
 import type { PeerHost } from "./host/peerHost";
 import type { DetailsPanels } from "./panels/detailsPanel";
 import type { PlayerPanels } from "./panels/playerPanel";
@@ -26,6 +27,7 @@ export interface App {
   readonly transfers: Transfers;
   readonly chats: Chats;
   readonly edits: Edits;
+  readonly firstSteps: FirstSteps;
 }
 
 export function activeProfile({ host }: Pick<App, "host">): Profile | undefined {

@@ -12,6 +12,7 @@ import { downloadsFolder, nativeSettings, readAppearance, readPreferences, readS
 import { ContextUpdater } from "./contextKeys";
 import type { Setting } from "./contributions";
 import { Edits } from "./edits";
+import { FirstSteps, TICK_COMMAND } from "./firstSteps";
 import { PeerHost } from "./host/peerHost";
 import { Impostors } from "./impostors";
 import { complain, inform, report, warn } from "./notify";
@@ -99,9 +100,17 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
     transfers: new Transfers(host, reportError),
     chats: new Chats(() => app, reportError),
     edits: new Edits(context, host.service),
+    firstSteps: new FirstSteps({
+      walkthroughs: context.extension.packageJSON.contributes.walkthroughs,
+      extensionId: context.extension.id,
+      isOwner: () => host.isOwner,
+      store: context.globalState,
+      tick: (step) => commands.executeCommand(TICK_COMMAND, step),
+      onError: logOnly,
+    }),
   };
   const statusBar = new StatusBar();
-  const contextKeys = new ContextUpdater();
+  const contextKeys = new ContextUpdater((key, value) => app.firstSteps.onContext(key, value));
   const refusals = new Refusals(app);
   const impostors = new Impostors(app, reportError);
   let toldDamage = false;

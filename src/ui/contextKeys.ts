@@ -11,6 +11,9 @@ const USUAL_TRACKER_PORT = 6000;
 export class ContextUpdater {
   private readonly sent = new Map<ContextKey, unknown>();
 
+  /** @param onDidSet told of each change */
+  constructor(private readonly onDidSet: (key: ContextKey, value: unknown) => void) {}
+
   update(state: HostState, { searching, filtering }: { searching: boolean; filtering: boolean }): void {
     const phase = phaseOf(state);
     const { trackers } = state.snapshot.peer;
@@ -39,5 +42,6 @@ export class ContextUpdater {
     if (this.sent.get(key) === value) return;
     this.sent.set(key, value);
     void commands.executeCommand("setContext", key, value);
+    this.onDidSet(key, value);
   }
 }

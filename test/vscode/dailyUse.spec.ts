@@ -126,6 +126,16 @@ describe("without a tracker, and with one's own", function () {
     await mine.videos.welcomeButton("Start Profile");
     await mine.untilDescribed(mine.videos, "first", /On Network/);
   });
+
+  it("what was done before anybody looked at the first steps is ticked there", async () => {
+    await mine.window.command("Streamlet: Show First Steps");
+    const step = (title: string) => mine.window.page.locator(".getting-started-step", { hasText: title });
+    const isTicked = async (title: string) =>
+      (await step(title).locator(".codicon-getting-started-step-checked").count()) > 0;
+    await step("Create a profile").waitFor();
+    for (const done of ["Create a profile", "Upload a video", "Meet others"]) assert.ok(await isTicked(done), done);
+    assert.equal(await isTicked("Watch or download"), false);
+  });
 });
 
 /** Drops files from outside, as an operating system's file manager does. */

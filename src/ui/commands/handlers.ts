@@ -38,6 +38,7 @@ export function registerCommands(app: App): Disposable {
     commands.registerCommand(command, async (...args: unknown[]) => {
       try {
         await HANDLERS[command](app, args);
+        app.firstSteps.onCommand(command);
       } catch (error) {
         await report(app.log, error);
       }
