@@ -15,12 +15,12 @@ import { Edits } from "./edits";
 import { FirstSteps, TICK_COMMAND } from "./firstSteps";
 import { PeerHost } from "./host/peerHost";
 import { Impostors } from "./impostors";
-import { complain, inform, report, warn } from "./notify";
+import { complain, inform, openSettingsChoice, report, warn } from "./notify";
 import { LinkHandler } from "./openLink";
 import { setAppearance } from "./panels/appearance";
 import { DetailsPanels } from "./panels/detailsPanel";
 import { PlayerPanels } from "./panels/playerPanel";
-import { isOverQuota, quotaSentence, SettingsPanel } from "./panels/settingsPanel";
+import { quotaAdvice, SettingsPanel } from "./panels/settingsPanel";
 import { Pictures } from "./pictures";
 import { showStartFailure, tellDamagedProfiles } from "./profiles";
 import { Refusals } from "./refusals";
@@ -181,7 +181,8 @@ async function checkDownloadsFolder(): Promise<void> {
 async function tellQuota({ host, settings }: App): Promise<void> {
   const used = host.state?.snapshot.peer.obtainedBytes ?? 0;
   if (!window.state.focused || settings.isVisible) return;
-  if (isOverQuota(readSetting("streamlet.limits.diskQuota"), used)) await inform(quotaSentence(used));
+  const advice = quotaAdvice(readSetting("streamlet.limits.diskQuota"), used);
+  if (advice) await inform(advice, openSettingsChoice());
 }
 
 async function tellSettingsFailed(log: LogOutputChannel, error: unknown): Promise<void> {

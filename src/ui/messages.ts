@@ -1,6 +1,7 @@
 /** Every error code as a sentence that says what to do. The compiler sees to it that no code is forgotten. */
 import { l10n } from "vscode";
 import type { ErrorCode, ErrorData, ErrorInfo } from "../wire/errors";
+import { formatBytes } from "./format";
 
 type Sentence = (data: ErrorData, message: string) => string;
 
@@ -98,9 +99,12 @@ const SENTENCES: Record<ErrorCode, Sentence> = {
   "file-exists": ({ path }) => l10n.t("{0} exists already. Choose another name.", fileName(path)),
   "file-unreadable": ({ path }) => l10n.t("{0} cannot be read. Check its permissions.", fileName(path)),
   "disk-full": () => l10n.t("The disk is full. Make room and choose Resume; what has arrived is kept."),
-  "quota-exceeded": () =>
+  "quota-exceeded": ({ needed, used, quota }) =>
     l10n.t(
-      "The download would exceed the disk quota for downloads. Raise the quota in the settings, or delete videos that you do not need.",
+      "This video needs {0}, and downloaded videos take {1} of the {2} that are allowed. Raise the disk quota in the settings, or remove downloaded videos together with their files.",
+      bytes(needed),
+      bytes(used),
+      bytes(quota),
     ),
   "ffmpeg-missing": () =>
     l10n.t("ffmpeg was not found. Install it, or name its path in the settings, or share the video as it is."),
@@ -155,6 +159,10 @@ function portInUse(port: ErrorData[string] | undefined): string {
 
 function text(value: ErrorData[string] | undefined): string {
   return value === undefined ? "?" : String(value);
+}
+
+function bytes(value: ErrorData[string] | undefined): string {
+  return typeof value === "number" ? formatBytes(value) : "?";
 }
 
 function fileName(path: ErrorData[string] | undefined): string {

@@ -63,9 +63,20 @@ export async function report(log: LogOutputChannel, error: unknown, ...choices: 
     title: l10n.t("Connection Doctor"),
     run: () => commands.executeCommand("streamlet.connectionDoctor" satisfies Command),
   };
-  const ways = choices.length > 0 ? choices : DOCTORS_CASES.includes(info.code) ? [doctor, showLog] : [showLog];
+  const remedies = DOCTORS_CASES.includes(info.code)
+    ? [doctor]
+    : info.code === "quota-exceeded"
+      ? [openSettingsChoice()]
+      : [];
   // A toast without a button shows one line only.
-  await complain(explain(info), ...ways);
+  await complain(explain(info), ...(choices.length > 0 ? choices : [...remedies, showLog]));
+}
+
+export function openSettingsChoice(): Choice {
+  return {
+    title: l10n.t("Open Settings"),
+    run: () => commands.executeCommand("streamlet.openSettings" satisfies Command),
+  };
 }
 
 function titles(choices: readonly Choice[]): string[] {

@@ -297,7 +297,19 @@ describe("settings, in the real VS Code", function () {
   it("a disk quota below what downloads take deletes nothing and says so", async () => {
     page = await openPage();
     await number("Disk quota for downloads").fill("0.001");
-    await page.getByText("Downloaded videos take 6.0 MB already. Nothing is deleted").waitFor();
+    await page.getByText("Downloaded videos take 6.0 MB, and 1.0 MB are allowed. Nothing is deleted").waitFor();
     assert.ok((await alice.videos.rows()).some((row) => row.label === "Talk"));
+  });
+
+  it("a quota that is set elsewhere than on the page is answered with how much is used and allowed, and what to do", async () => {
+    await window.command("View: Close All Editors");
+    await window.command("Preferences: Open User Settings (JSON)");
+    await edit({ "streamlet.limits.diskQuota": 0.002 });
+    const toast = window.toast(/Downloaded videos take 6\.0 MB, and 2\.0 MB are allowed.*raise the quota, or remove/s);
+    await toast.waitFor();
+    await window.screenshot("quota");
+    await window.answerToast(/Downloaded videos take/, "Open Settings");
+    page = await window.webview("[data-setting]");
+    await untilValue(number("Disk quota for downloads"), "0.002");
   });
 });

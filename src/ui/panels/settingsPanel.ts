@@ -225,7 +225,7 @@ function adviceOn(key: Setting, entry: SettingEntry, state: HostState | undefine
   }
   const used = state?.snapshot.peer.obtainedBytes ?? 0;
   if (key !== "streamlet.limits.diskQuota") return undefined;
-  return isOverQuota(effectiveSetting(key, activeProfileOf(state)), used) ? quotaSentence(used) : undefined;
+  return quotaAdvice(effectiveSetting(key, activeProfileOf(state)), used);
 }
 
 function activeProfileOf(state: HostState | undefined): Profile | undefined {
@@ -236,15 +236,14 @@ function isKept(key: Setting): key is ProfileSetting {
   return (PROFILE_SETTINGS as readonly Setting[]).includes(key);
 }
 
-/** @param quota GB, 0 = no limit; `used` bytes */
-export function isOverQuota(quota: number, used: number): boolean {
-  return quota > 0 && used > quota * BYTES_PER_GB;
-}
-
-export function quotaSentence(used: number): string {
+/** What to say of a quota that is used up; undefined while there is room. @param quota GB, 0 = no limit; `used` bytes */
+export function quotaAdvice(quota: number, used: number): string | undefined {
+  const allowed = quota * BYTES_PER_GB;
+  if (quota === 0 || used <= allowed) return undefined;
   return vscode.l10n.t(
-    "Downloaded videos take {0} already. Nothing is deleted; new downloads are refused until there is room.",
+    "Downloaded videos take {0}, and {1} are allowed. Nothing is deleted, but new downloads are refused: raise the quota, or remove downloaded videos together with their files.",
     formatBytes(used),
+    formatBytes(allowed),
   );
 }
 

@@ -30,6 +30,12 @@ describe("sentences about errors", () => {
     }
   });
 
+  it("name what a full disk quota allows, what is used of it, and what was wanted", () => {
+    const data = { quota: 10e9, used: 9.5e9, needed: 700e6 };
+    const sentence = explain({ code: "quota-exceeded", message: "", data });
+    assert.match(sentence, /needs 700 MB.* take 9\.5 GB of the 10 GB.*Raise the disk quota/);
+  });
+
   it("name the file, not its whole path", () => {
     assert.match(explain({ code: "empty-file", message: "", data: { path: "C:\\videos\\clip.mp4" } }), /^clip\.mp4 /);
   });
