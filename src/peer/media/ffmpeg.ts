@@ -1,11 +1,10 @@
 /** The person's own ffmpeg: found once, run without a shell, bounded in time and output, ended with all that it started. */
-import { spawn } from "node:child_process";
 import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import { delimiter, isAbsolute, join } from "node:path";
 import { StreamletError } from "../../wire/errors";
 import type { MediaTools } from "../status";
-import { killGroup, OWN_GROUP, yieldToOthers } from "./processes";
+import { killGroup, start } from "./processes";
 
 /** What it says of itself comes in milliseconds; from a cold disk or through a virus scanner in seconds. */
 const VERSION_TIMEOUT_MS = 10_000;
@@ -128,8 +127,7 @@ const DEFAULT_OUTPUT_BYTES = 1024 * 1024;
 function runProgram(path: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
   const { timeoutMs, stallMs, maxOutputBytes = DEFAULT_OUTPUT_BYTES, signal, onOutput } = options;
   return new Promise((resolve, reject) => {
-    const child = spawn(path, args, { stdio: ["ignore", "pipe", "pipe"], windowsHide: true, detached: OWN_GROUP });
-    yieldToOthers(child);
+    const child = start(path, args);
     const chunks: Buffer[] = [];
     let bytes = 0;
     let complaints = "";
