@@ -244,6 +244,10 @@ export class Session implements PeerService {
     this.peer().gateway.allowConversion(streamId);
   }
 
+  async allowOrigin(streamId: string, origin: string): Promise<void> {
+    this.peer().gateway.allowOrigin(streamId, origin);
+  }
+
   async link(video: string): Promise<Links> {
     return linksOf(this.peer(), video);
   }

@@ -164,6 +164,8 @@ export interface PeerService {
    * `?convert=1&from=<seconds>` as docs/protocol.md says. Errors: invalid-argument (no such stream).
    */
   allowConversion(streamId: string): Promise<void>;
+  /** A page of this origin, and of no other, may read what the stream's address answers (CORS). Errors: invalid-argument (no such stream). */
+  allowOrigin(streamId: string, origin: string): Promise<void>;
   /** Where somebody stopped watching it, if anybody did. */
   playback(key: string): Promise<Playback | null>;
   savePlayback(key: string, playback: Playback): Promise<void>;

@@ -98,6 +98,7 @@ const engine = {
   closeStream: z.tuple([key]),
   canConvert: none,
   allowConversion: z.tuple([key]),
+  allowOrigin: z.tuple([key, text.min(1)]),
   playback: z.tuple([key]),
   savePlayback: z.tuple([key, z.object({ position: rate, speed: z.number().min(0.1).max(16) })]),
   link: z.tuple([key]),

@@ -125,6 +125,21 @@ describe("Playing a video", function () {
       assert.equal((await fetchUrl(guessed.href)).status, 404);
     });
 
+    it("is there for the page that has said where it is from", async () => {
+      const stream = await peer.session.openStream((await peer.session.snapshot()).videos[0]!.key);
+      const cors = async (origin: string) => {
+        const { headers } = await fetchUrl(stream.url, { ...range(0, 0), Origin: origin });
+        return headers["access-control-allow-origin"];
+      };
+      assert.equal(await cors("https://player.example"), undefined);
+      await peer.session.allowOrigin(stream.id, "https://player.example");
+      assert.equal(await cors("https://player.example"), "https://player.example");
+      assert.equal(await cors("https://evil.example"), undefined);
+      await assert.rejects(peer.session.allowOrigin("A".repeat(22), "https://player.example"), {
+        code: "invalid-argument",
+      });
+    });
+
     it("ends when the stream is closed, and with the peer", async () => {
       const second = await peer.session.openStream((await peer.session.snapshot()).videos[0]!.key);
       await peer.session.closeStream(second.id);

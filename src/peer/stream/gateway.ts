@@ -84,9 +84,18 @@ export class Gateway {
 
   /** Errors: invalid-argument. */
   allowConversion(id: string): void {
+    this.known(id).convertible = true;
+  }
+
+  /** The page that plays it has said where it is from. Errors: invalid-argument. */
+  allowOrigin(id: string, origin: string): void {
+    this.known(id).origin = origin;
+  }
+
+  private known(id: string): Stream {
     const stream = this.streams.get(id);
     if (!stream) throw new StreamletError("invalid-argument", "There is no such stream any more.");
-    stream.convertible = true;
+    return stream;
   }
 
   /** Ends what is being read of it. Idempotent. */

@@ -20,6 +20,7 @@ const FORWARDED = [
   "closeStream",
   "canConvert",
   "allowConversion",
+  "allowOrigin",
   "playback",
   "savePlayback",
   "link",

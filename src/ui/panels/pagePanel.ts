@@ -43,26 +43,51 @@ export interface PagePanelOptions<In extends WebviewMessage> {
 }
 
 /**
+ * A tab whose page is still to come. VS Code takes a while to set up the frame for one: whoever must find out first what the page
+ * shall be opens its tab before that.
+ */
+export function openTab({
+  extensionUri,
+  viewType,
+  title,
+  resourceRoots = [],
+  retain,
+  column,
+}: Pick<
+  PagePanelOptions<WebviewMessage>,
+  "extensionUri" | "viewType" | "title" | "resourceRoots" | "retain" | "column"
+>): vscode.WebviewPanel {
+  const tab = vscode.window.createWebviewPanel(viewType, title, column ?? vscode.ViewColumn.Active, {
+    enableScripts: true,
+    retainContextWhenHidden: retain === true,
+    localResourceRoots: [rootOf(extensionUri), ...resourceRoots],
+  });
+  const media = vscode.Uri.joinPath(extensionUri, "media");
+  tab.iconPath = {
+    light: vscode.Uri.joinPath(media, "tab-light.svg"),
+    dark: vscode.Uri.joinPath(media, "tab-dark.svg"),
+  };
+  return tab;
+}
+
+/** Where the pages are. */
+function rootOf(extensionUri: vscode.Uri): vscode.Uri {
+  return vscode.Uri.joinPath(extensionUri, "dist", "webview");
+}
+
+/**
  * The page may be thrown away while its tab is hidden and made anew when it is shown: it then sends its first message again
  * and keeps in its own state what must outlive that.
  */
 export class PagePanel<Out extends WebviewMessage, In extends WebviewMessage> implements vscode.Disposable {
-  readonly panel: vscode.WebviewPanel;
   private readonly subscriptions: vscode.Disposable[] = [];
 
-  constructor(options: PagePanelOptions<In>) {
-    const { extensionUri, title } = options;
-    const root = vscode.Uri.joinPath(extensionUri, "dist", "webview");
-    this.panel = vscode.window.createWebviewPanel(options.viewType, title, options.column ?? vscode.ViewColumn.Active, {
-      enableScripts: true,
-      retainContextWhenHidden: options.retain === true,
-      localResourceRoots: [root, ...(options.resourceRoots ?? [])],
-    });
-    const media = vscode.Uri.joinPath(extensionUri, "media");
-    this.panel.iconPath = {
-      light: vscode.Uri.joinPath(media, "tab-light.svg"),
-      dark: vscode.Uri.joinPath(media, "tab-dark.svg"),
-    };
+  /** @param panel its tab, where that is open already */
+  constructor(
+    options: PagePanelOptions<In>,
+    readonly panel: vscode.WebviewPanel = openTab(options),
+  ) {
+    const root = rootOf(options.extensionUri);
     const { webview } = this.panel;
     this.subscriptions.push(
       webview.onDidReceiveMessage((message) => dispatchMessage(options.handlers, options.schema.parse(message))),

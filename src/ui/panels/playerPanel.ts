@@ -20,7 +20,7 @@ import { readSetting, writeSetting } from "../config";
 import { phaseOf } from "../host/snapshots";
 import { explain } from "../messages";
 import { describeVideo } from "../views/descriptions";
-import { PagePanel } from "./pagePanel";
+import { openTab, PagePanel } from "./pagePanel";
 import { sourcesText } from "./sourcesText";
 
 /** How often the pieces are asked for while they change and somebody watches. */
@@ -69,6 +69,11 @@ async function openStream(service: WindowService, source: string, origin?: strin
   return { id, key, localUrl: url, url: external.toString(true) };
 }
 
+/** The tab of a player, as far as it does not depend on the video. */
+function tabOptions({ extensionUri }: PlayerContext) {
+  return { extensionUri, viewType: "streamlet.player", title: vscode.l10n.t("Player"), retain: true };
+}
+
 export class PlayerPanel {
   private readonly page: PagePanel<ToPlayerPage, FromPlayerPage>;
   private closed = false;
@@ -76,6 +81,7 @@ export class PlayerPanel {
   private piecesAt = 0;
   private position = 0;
   private lastProblem: string | undefined;
+  /** Once the page has said it. */
   private pageOrigin: string | undefined;
   /** The person has agreed that ffmpeg reads this video. */
   private agreed = false;
@@ -85,35 +91,35 @@ export class PlayerPanel {
     private readonly context: PlayerContext,
     /** Seconds; undefined: where it was left. */
     private startAt: number | undefined,
+    tab: vscode.WebviewPanel,
   ) {
     const origin = new URL(stream.url).origin;
-    this.page = new PagePanel({
-      extensionUri: context.extensionUri,
-      viewType: "streamlet.player",
-      title: this.video?.title ?? vscode.l10n.t("Player"),
-      page: "playerPanel",
-      schema: MESSAGES,
-      retain: true,
-      policy: {
-        "media-src": `blob: http://127.0.0.1:* ${origin}`,
-        "connect-src": `http://127.0.0.1:* ${origin}`,
-      },
-      runsWorkers: true,
-      handlers: {
-        ready: (page) => {
-          this.pageOrigin = page.origin;
-          void this.renew();
+    this.page = new PagePanel(
+      {
+        ...tabOptions(context),
+        title: this.video?.title ?? tab.title,
+        page: "playerPanel",
+        schema: MESSAGES,
+        policy: {
+          "media-src": `blob: http://127.0.0.1:* ${origin}`,
+          "connect-src": `http://127.0.0.1:* ${origin}`,
         },
-        convert: ({ always }) => void this.convert(always).catch(context.onError),
-        action: ({ action }) => void this.act(action).catch(context.onError),
-        position: (playback) => {
-          this.position = playback.position;
-          void context.service
-            .savePlayback(this.key, { position: playback.position, speed: playback.speed })
-            .catch(context.onError);
+        runsWorkers: true,
+        handlers: {
+          ready: (page) => void this.begin(page.origin),
+          convert: ({ always }) => void this.convert(always).catch(context.onError),
+          action: ({ action }) => void this.act(action).catch(context.onError),
+          position: (playback) => {
+            this.position = playback.position;
+            void context.service
+              .savePlayback(this.key, { position: playback.position, speed: playback.speed })
+              .catch(context.onError);
+          },
         },
       },
-    });
+      tab,
+    );
+    if (this.video) this.page.setTitle(this.video.title);
     this.page.onDidDispose(() => {
       this.closed = true;
       void context.service.closeStream(this.stream.id).catch(context.onError);
@@ -154,6 +160,19 @@ export class PlayerPanel {
 
   private get video(): LibraryVideo | undefined {
     return this.context.state()?.snapshot.videos.find((video) => video.key === this.stream.key);
+  }
+
+  /** The page is there, or there again: the first one plays from the address that was opened for it. */
+  private async begin(origin: string): Promise<void> {
+    const isFirst = this.pageOrigin === undefined;
+    this.pageOrigin = origin;
+    if (!isFirst) return this.renew();
+    try {
+      await this.context.service.allowOrigin(this.stream.id, origin);
+      if (!this.closed) await this.open();
+    } catch {
+      await this.renew(); // the peer that had the address is gone
+    }
   }
 
   /** The page begins to play: everything that it need not wait for comes later. */
@@ -281,9 +300,22 @@ export class PlayerPanels implements vscode.Disposable {
       known.reveal();
       return { key: source };
     }
-    const stream = await openStream(this.context.service, source);
+    // VS Code sets up the tab while the peer opens the stream.
+    const tab = openTab(tabOptions(this.context));
+    let isClosed = false;
+    tab.onDidDispose(() => {
+      isClosed = true;
+    });
+    const stream = await openStream(this.context.service, source).catch((error) => {
+      tab.dispose();
+      throw error;
+    });
+    if (isClosed) {
+      await this.context.service.closeStream(stream.id);
+      return { key: stream.key };
+    }
     for (const panel of [...this.open]) if (panel.key === stream.key) panel.dispose();
-    const panel = new PlayerPanel(stream, this.context, startAt);
+    const panel = new PlayerPanel(stream, this.context, startAt, tab);
     this.open.add(panel);
     panel.onDidDispose(() => this.open.delete(panel));
     return { key: stream.key };
