@@ -19,15 +19,14 @@ const TYPES: Partial<Record<Sound, string>> = {
 export class SoundSupport {
   private readonly decoded = new Map<Sound, Promise<boolean>>();
 
-  /** Begins to try them all: a few milliseconds each, on another thread. */
-  constructor() {
-    for (const [sound, sample] of Object.entries(SAMPLES)) this.decoded.set(sound as Sound, decodes(sample));
-  }
-
-  /** Undefined where only playing can tell. */
+  /** Undefined where only playing can tell. Each is tried once: that starts a decoder, so none is tried for nothing. */
   async has(sound: Sound): Promise<boolean | undefined> {
-    const decoded = this.decoded.get(sound);
-    if (decoded) return decoded;
+    const sample = SAMPLES[sound];
+    if (sample !== undefined) {
+      const decoded = this.decoded.get(sound) ?? decodes(sample);
+      this.decoded.set(sound, decoded);
+      return decoded;
+    }
     const type = TYPES[sound];
     return type !== undefined && document.createElement("video").canPlayType(type) === "" ? false : undefined;
   }
