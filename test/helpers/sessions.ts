@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { Session } from "../../src/peer/session";
 import type { LibraryVideo, Snapshot } from "../../src/peer/status";
+import type { VideoRuntime } from "../../src/peer/videoRuntime";
 import type { Limits, PeerConfig } from "../../src/rpc/peerService";
 import { LOOPBACK } from "./sockets";
 import { tempDir } from "./tempDir";
@@ -74,12 +75,19 @@ export async function videoWhere(
   return snapshot.videos.find(fits)!;
 }
 
+export interface Shared {
+  key: string;
+  id: string;
+  link: string;
+  magnet: string | null;
+}
+
 /** Shares a file and waits until it is hashed. */
 export async function shareFile(
   peer: TestPeer,
   path: string,
   audience: "everyone" | "public" | "friends" = "everyone",
-): Promise<{ key: string; id: string; link: string; magnet: string | null }> {
+): Promise<Shared> {
   const { key } = await peer.session.upload({ path, audience, share: true });
   const video = await videoWhere(peer, `${path} is hashed`, (v) => v.key === key && v.state !== "hashing");
   if (video.state !== "ready") throw new Error(`the import failed: ${JSON.stringify(video.error)}`);
@@ -92,6 +100,25 @@ export function linkVia(link: string, ...ports: number[]): string {
   url.searchParams.delete("h");
   for (const port of ports) url.searchParams.append("h", `${LOOPBACK}:${port}`);
   return url.toString();
+}
+
+/** What the session holds of one video, for what no snapshot tells. */
+export function runtimeOf({ session }: TestPeer, key: string): VideoRuntime {
+  return runtimesOf({ session }).get(key)!;
+}
+
+export function runtimesOf({ session }: Pick<TestPeer, "session">): ReadonlyMap<string, VideoRuntime> {
+  return (session as unknown as { running: { runtimes: Map<string, VideoRuntime> } }).running.runtimes;
+}
+
+/** A peer that shares `file`, with what another one needs to fetch it. @param rate bytes per second that it gives at most, 0 = no limit */
+export async function startSharing(
+  peerId: string,
+  file: string,
+  rate = 0,
+): Promise<TestPeer & Shared & { port: number }> {
+  const peer = await startPeer(peerId, { uploadLimit: rate });
+  return { ...peer, ...(await shareFile(peer, file)), port: await portOf(peer) };
 }
 
 export async function portOf(peer: TestPeer): Promise<number> {

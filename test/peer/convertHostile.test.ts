@@ -6,6 +6,7 @@ import { Ffmpeg } from "../../src/peer/media/ffmpeg";
 import { Gateway, type StreamSource } from "../../src/peer/stream/gateway";
 import { conversionUrl, fetchConverted, ffmpeg, readConverted, readersOf } from "../helpers/converted";
 import { CLIP_MP4, hasFfmpeg, makeClip } from "../helpers/makeClip";
+import { box } from "../helpers/mp4Box";
 import { skip } from "../helpers/skip";
 import { tempDir } from "../helpers/tempDir";
 
@@ -33,14 +34,6 @@ function sourceOf(bytes: Buffer, fileName = "talk.mp4"): StreamSource & { opened
       };
     },
   };
-}
-
-function box(kind: string, ...content: Buffer[]): Buffer {
-  const bytes = Buffer.concat(content);
-  const head = Buffer.alloc(8);
-  head.writeUInt32BE(8 + bytes.length, 0);
-  head.write(kind, 4, "latin1");
-  return Buffer.concat([head, bytes]);
 }
 
 /** Says that the data of its track is in another file: an alias in its `dref` (QuickTime File Format, "data references"). */

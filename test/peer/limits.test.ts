@@ -3,7 +3,16 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Limits } from "../../src/rpc/peerService";
 import { randomFile } from "../helpers/randomFile";
-import { linkVia, NO_LIMITS, portOf, shareFile, startPeer, stopSessions, type TestPeer } from "../helpers/sessions";
+import {
+  linkVia,
+  NO_LIMITS,
+  portOf,
+  runtimesOf,
+  shareFile,
+  startPeer,
+  stopSessions,
+  type TestPeer,
+} from "../helpers/sessions";
 import { skip } from "../helpers/skip";
 import { tempDir } from "../helpers/tempDir";
 import { until } from "../vscode/support/until";
@@ -14,9 +23,8 @@ const TOLERANCE = 0.05;
 const WINDOW_MS = 10_000;
 
 /** Bytes of blocks that have come in or gone out, of each video: no headers, nothing of TLS. */
-function perVideo({ session }: TestPeer, way: "down" | "up" = "down"): number[] {
-  // biome-ignore lint/complexity/useLiteralKeys: no snapshot counts payload so exactly
-  return [...session["running"]!.runtimes.values()].map(({ swarm }) => swarm?.[way].total ?? 0);
+function perVideo(peer: TestPeer, way: "down" | "up" = "down"): number[] {
+  return [...runtimesOf(peer).values()].map(({ swarm }) => swarm?.[way].total ?? 0);
 }
 
 function total(peers: readonly TestPeer[], way: "down" | "up" = "down"): number {

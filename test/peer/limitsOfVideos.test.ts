@@ -5,7 +5,15 @@ import { NestedLimiter } from "../../src/peer/net/nestedLimiter";
 import { RateLimiter } from "../../src/peer/net/rateLimiter";
 import { FakeClock } from "../helpers/fakeClock";
 import { randomFile } from "../helpers/randomFile";
-import { restartPeer, shareFile, startPeer, stopSessions, type TestPeer, videoWhere } from "../helpers/sessions";
+import {
+  restartPeer,
+  runtimeOf,
+  shareFile,
+  startPeer,
+  stopSessions,
+  type TestPeer,
+  videoWhere,
+} from "../helpers/sessions";
 import { tempDir } from "../helpers/tempDir";
 import { until } from "../vscode/support/until";
 
@@ -16,8 +24,7 @@ describe("The limit of one video", function () {
   this.timeout(30_000);
   afterEach(stopSessions);
 
-  // biome-ignore lint/complexity/useLiteralKeys: no snapshot counts payload so exactly
-  const came = ({ session }: TestPeer, key: string) => session["running"]!.runtimes.get(key)!.swarm?.down.total ?? 0;
+  const came = (peer: TestPeer, key: string) => runtimeOf(peer, key).swarm?.down.total ?? 0;
   const rates = async (ms: number, ...of: [TestPeer, string][]) => {
     const before = of.map(([peer, key]) => came(peer, key));
     const at = performance.now();

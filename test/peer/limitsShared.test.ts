@@ -6,6 +6,7 @@ import {
   NO_LIMITS,
   portOf,
   restartPeer,
+  runtimesOf,
   shareFile,
   startPeer,
   stopSessions,
@@ -31,9 +32,8 @@ describe("limits over all videos", function () {
   const file = (seed: number, size = 5 * MB) => randomFile(join(folder, `video ${seed} ${size}.mp4`), size, seed);
   const connections = async (peer: TestPeer) => (await peer.session.snapshot()).peer.connections;
   /** Swarms of a running peer, and whom each unchokes. */
-  const unchoked = ({ session }: TestPeer) =>
-    // biome-ignore lint/complexity/useLiteralKeys: no snapshot tells of single connections
-    [...session["running"]!.runtimes.values()].map(({ swarm }) =>
+  const unchoked = (peer: TestPeer) =>
+    [...runtimesOf(peer).values()].map(({ swarm }) =>
       [...(swarm?.connections() ?? [])].filter((connection) => !connection.amChoking),
     );
   const leechers = (link: string, count: number) =>

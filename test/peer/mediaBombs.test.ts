@@ -4,20 +4,13 @@ import { join } from "node:path";
 import { probeVideo } from "../../src/peer/media/probe";
 import type { Container } from "../../src/peer/storage/videoFile";
 import { CLIP_MP4 } from "../helpers/makeClip";
+import { box } from "../helpers/mp4Box";
 import { shareFile, startPeer, stopSessions } from "../helpers/sessions";
 import { tempDir } from "../helpers/tempDir";
 
 /** Of the probe, and of a busy machine. */
 const MAX_MS = 8_000;
 const MAX_GROWTH_MIB = 400;
-
-function box(kind: string, ...content: Uint8Array[]): Buffer {
-  const bytes = Buffer.concat(content);
-  const head = Buffer.alloc(8);
-  head.writeUInt32BE(8 + bytes.length, 0);
-  head.write(kind, 4, "latin1");
-  return Buffer.concat([head, bytes]);
-}
 
 const ftyp = box("ftyp", Buffer.from("isom\0\0\x02\0isomiso2mp41", "latin1"));
 

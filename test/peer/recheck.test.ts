@@ -4,8 +4,10 @@ import { join } from "node:path";
 import { randomFile, sha256OfFile } from "../helpers/randomFile";
 import {
   linkVia,
+  NO_LIMITS,
   portOf,
   restartPeer,
+  runtimeOf,
   shareFile,
   startPeer,
   stopSessions,
@@ -17,7 +19,6 @@ import { tempDir } from "../helpers/tempDir";
 const MIB = 1024 * 1024;
 const SIZE = 8 * MIB;
 const PIECE = 256 * 1024;
-const NO_LIMITS = { uploadLimit: 0, downloadLimit: 0, maxConnections: 0, uploadSlots: 0, diskQuota: 0 };
 
 /** Turns bytes over as a bad disk does: size and time stay. */
 async function rot(path: string, ...positions: number[]): Promise<void> {
@@ -62,8 +63,7 @@ describe("A recheck", function () {
     await rot(path, 5 * PIECE + 100);
     // The piece takes some seconds: carol comes while it is mended.
     await alice.session.setLimits({ ...NO_LIMITS, uploadLimit: 100_000 });
-    // biome-ignore lint/complexity/useLiteralKeys: no snapshot counts payload so exactly
-    const down = () => bob.session["running"]!.runtimes.get(key)!.swarm?.down.total ?? 0;
+    const down = () => runtimeOf(bob, key).swarm?.down.total ?? 0;
     const checked = bob.session.recheck(key);
     const checking = (await bob.session.snapshot()).videos[0]!;
     assert.equal(checking.state, "checking");

@@ -3,14 +3,15 @@ import { createHash } from "node:crypto";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { type IncomingHttpHeaders, request } from "node:http";
 import { join } from "node:path";
-import type { VideoRuntime } from "../../src/peer/videoRuntime";
 import { randomFile } from "../helpers/randomFile";
 import {
   linkVia,
   NO_LIMITS,
   portOf,
+  runtimeOf,
   shareFile,
   startPeer,
+  startSharing,
   stopSessions,
   type TestPeer,
   videoWhere,
@@ -56,11 +57,7 @@ describe("Playing a video", function () {
 
   const range = (begin: number, end: number) => ({ Range: `bytes=${begin}-${end}` });
   const slice = (begin: number, end: number) => content.subarray(begin, end + 1);
-  const sharing = async (name = "Alice", rate = 0): Promise<TestPeer & { link: string; port: number; key: string }> => {
-    const peer = await startPeer(name, { uploadLimit: rate });
-    const { link, key } = await shareFile(peer, file);
-    return { ...peer, link, key, port: await portOf(peer) };
-  };
+  const sharing = (name = "Alice", rate = 0) => startSharing(name, file, rate);
 
   describe("that is on disk", () => {
     let url: string;
@@ -161,8 +158,7 @@ describe("Playing a video", function () {
 
     it("is not put to sleep between being woken and being read", async () => {
       const alice = await sharing();
-      const { runtimes } = (alice.session as unknown as { running: { runtimes: Map<string, VideoRuntime> } }).running;
-      const runtime = runtimes.get(alice.key)!;
+      const runtime = runtimeOf(alice, alice.key);
       await runtime.wake();
       const waking = runtime.wake();
       const sleeping = runtime.sleepIfIdle();

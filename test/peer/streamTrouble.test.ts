@@ -3,18 +3,26 @@ import { readFile, writeFile } from "node:fs/promises";
 import { get } from "node:http";
 import { join } from "node:path";
 import type { OpenVideo } from "../../src/peer/openVideo";
-import type { VideoRuntime } from "../../src/peer/videoRuntime";
 import type { VideoStorage } from "../../src/peer/videoStorage";
 import { fetchConverted, readConverted } from "../helpers/converted";
 import { hasFfmpeg, makeClip } from "../helpers/makeClip";
 import { randomFile } from "../helpers/randomFile";
-import { linkVia, portOf, shareFile, startPeer, stopSessions, type TestPeer, videoWhere } from "../helpers/sessions";
+import {
+  linkVia,
+  NO_LIMITS,
+  portOf,
+  runtimeOf,
+  shareFile,
+  startPeer,
+  startSharing,
+  stopSessions,
+  videoWhere,
+} from "../helpers/sessions";
 import { tempDir } from "../helpers/tempDir";
 
 const MIB = 1024 * 1024;
 const SIZE = 30 * MIB + 4321;
 const PLAYERS = 10;
-const NO_LIMITS = { uploadLimit: 0, downloadLimit: 0, maxConnections: 0, uploadSlots: 0, diskQuota: 0 };
 
 interface Part {
   /** Milliseconds from the request to the first byte. */
@@ -39,11 +47,6 @@ function fetchPart(url: string, begin: number, end: number): Promise<Part> {
   });
 }
 
-/** What the session holds of one video: some things happen in moments that no test can wait for. */
-function runtimeOf({ session }: TestPeer, key: string): VideoRuntime {
-  return (session as unknown as { running: { runtimes: Map<string, VideoRuntime> } }).running.runtimes.get(key)!;
-}
-
 describe("Playing a video when something goes wrong", function () {
   this.timeout(60_000);
   let file: string;
@@ -56,11 +59,7 @@ describe("Playing a video when something goes wrong", function () {
   afterEach(stopSessions);
 
   const slice = (begin: number, end: number) => content.subarray(begin, end + 1);
-  const sharing = async (name: string, rate = 0): Promise<TestPeer & { link: string; port: number }> => {
-    const peer = await startPeer(name, { uploadLimit: rate });
-    const { link } = await shareFile(peer, file);
-    return { ...peer, link, port: await portOf(peer) };
-  };
+  const sharing = (name: string, rate = 0) => startSharing(name, file, rate);
 
   it("gives ten players at ten places of a video on its way the right bytes, and starves none", async () => {
     const alice = await sharing("Alice", 6_000_000);

@@ -3,7 +3,7 @@ import { open, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { BLOCK_BYTES } from "../../src/wire/constants";
 import { randomFile, sha256OfFile } from "../helpers/randomFile";
-import { linkVia, portOf, shareFile, startPeer, stopSessions } from "../helpers/sessions";
+import { linkVia, portOf, runtimeOf, shareFile, startPeer, stopSessions } from "../helpers/sessions";
 import { tempDir } from "../helpers/tempDir";
 import { until } from "../vscode/support/until";
 
@@ -30,8 +30,7 @@ describe("One wrong block among right ones of others in the same piece", functio
 
     const bob = await startPeer("bob");
     const { url, key } = await bob.session.openStream(linkVia(shared[0]!.link, await portOf(peers[0]!)));
-    // biome-ignore lint/complexity/useLiteralKeys: no snapshot tells of single connections
-    const runtime = bob.session["running"]!.runtimes.get(key)!;
+    const runtime = runtimeOf(bob, key);
     const prints = await Promise.all(peers.map(async ({ session }) => (await session.snapshot()).peer.fingerprint));
     const ports = await Promise.all(peers.map(portOf));
     runtime.addPeers(

@@ -7,7 +7,16 @@ import { fromHex } from "../../src/wire/bytes";
 import { encodeHandshake } from "../../src/wire/handshake";
 import { encodeMessage, type Message } from "../../src/wire/messages";
 import { randomFile, sha256OfFile } from "../helpers/randomFile";
-import { NO_LIMITS, portOf, shareFile, startPeer, stopSessions, type TestPeer, videoWhere } from "../helpers/sessions";
+import {
+  NO_LIMITS,
+  portOf,
+  runtimeOf,
+  shareFile,
+  startPeer,
+  stopSessions,
+  type TestPeer,
+  videoWhere,
+} from "../helpers/sessions";
 import { tempDir } from "../helpers/tempDir";
 import { until } from "../vscode/support/until";
 
@@ -59,8 +68,7 @@ describe("a flood of messages", function () {
   });
   after(stopSessions);
 
-  // biome-ignore lint/complexity/useLiteralKeys: no snapshot tells of single connections
-  const swarm = () => bob.session["running"]!.runtimes.get(key)!.swarm!;
+  const swarm = () => runtimeOf(bob, key).swarm!;
 
   for (const [what, { messages, reads = true }] of Object.entries(floods)) {
     it(`of one who ${what} costs neither the processor nor memory, and keeps nobody from the video`, async () => {

@@ -18,7 +18,16 @@ import {
   seed,
   startScripted,
 } from "../helpers/scriptedPeer";
-import { linkVia, portOf, shareFile, startPeer, stopSessions, type TestPeer, videoWhere } from "../helpers/sessions";
+import {
+  linkVia,
+  portOf,
+  runtimeOf,
+  shareFile,
+  startPeer,
+  stopSessions,
+  type TestPeer,
+  videoWhere,
+} from "../helpers/sessions";
 import { closed, startRelay, stranger } from "../helpers/sockets";
 import { tempDir } from "../helpers/tempDir";
 import { until } from "../helpers/until";
@@ -207,8 +216,7 @@ describe("a peer that misbehaves", function () {
     const owner = await startFake(nuisances["sends its blocks byte by byte"]!);
     const bob = await startPeer("bob");
     const { key } = await bob.session.download({ source: owner.link });
-    // biome-ignore lint/complexity/useLiteralKeys: no snapshot tells of single connections
-    const { swarm } = bob.session["running"]!.runtimes.get(key)!;
+    const { swarm } = runtimeOf(bob, key);
     await until("bob asks", () => [...swarm!.connections()].some(({ inFlightBytes }) => inFlightBytes > BLOCK_BYTES));
     const [connection] = [...swarm!.connections()];
     const begun = performance.now();

@@ -2,21 +2,15 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type SlowLink, slowLink } from "../../bench/slowLink.mjs";
-import type { VideoRuntime } from "../../src/peer/videoRuntime";
 import { BLOCK_BYTES } from "../../src/wire/constants";
 import { randomFile, sha256OfFile } from "../helpers/randomFile";
-import { linkVia, portOf, shareFile, startPeer, stopSessions, type TestPeer } from "../helpers/sessions";
+import { linkVia, portOf, runtimeOf, shareFile, startPeer, stopSessions } from "../helpers/sessions";
 import { tempDir } from "../helpers/tempDir";
 import { until } from "../vscode/support/until";
 
 const MIB = 1024 * 1024;
 /** 10 Mbit/s. */
 const DSL = 1_250_000;
-
-function runtimeOf({ session }: TestPeer, key: string): VideoRuntime {
-  // biome-ignore lint/complexity/useLiteralKeys: no snapshot tells of single connections
-  return session["running"]!.runtimes.get(key)!;
-}
 
 /** Milliseconds until the first `length` bytes at `from` have come. */
 async function readAt(url: string, from: number, length = BLOCK_BYTES): Promise<number> {

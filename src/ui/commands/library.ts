@@ -8,8 +8,8 @@ import { confirm, inform } from "../notify";
 import { saveCopy } from "../saveCopy";
 import { libraryTargets, linkTargets } from "../targets";
 import { chooseFiles, friendsOf, uploadFiles } from "../uploads";
+import { isPartial } from "../views/descriptions";
 import type { Handlers } from "./handlers";
-import { isPartial } from "./transfers";
 
 type LibraryCommand =
   | "streamlet.uploadVideo"

@@ -8,6 +8,7 @@ import type { App } from "../app";
 import { formatBytes, formatRate } from "../format";
 import { inform, withoutIcons } from "../notify";
 import { libraryTargets } from "../targets";
+import { isPartial } from "../views/descriptions";
 import type { Handlers } from "./handlers";
 
 type TransferCommand =
@@ -27,15 +28,6 @@ export const transferCommands: Handlers<TransferCommand> = {
   "streamlet.checkFile": checkFile,
 };
 
-const PARTIAL: readonly LibraryVideo["state"][] = [
-  "optimising",
-  "hashing",
-  "downloading",
-  "paused",
-  "checking",
-  "failed",
-];
-export const isPartial = (video: LibraryVideo) => PARTIAL.includes(video.state);
 const isTransfer = ({ origin, state }: LibraryVideo) =>
   state === "ready" || (origin === "obtained" && ["downloading", "paused", "checking", "failed"].includes(state));
 

@@ -4,7 +4,7 @@ import type { LibraryVideo, NetworkVideo, PieceMap, VideoDetails, VideoSource } 
 import type { DetailsAction, DetailsStrings, DetailsView, Fact, PiecesView, SourceRow } from "../../rpc/detailsPanel";
 import { formatFingerprint } from "../../wire/fingerprint";
 import { formatBytes, formatDuration, formatRate } from "../format";
-import { describeVideo, ownLimitsText } from "../views/descriptions";
+import { describeVideo, isPartial, ownLimitsText } from "../views/descriptions";
 import { nameOfSource } from "./sourcesText";
 
 /** What is known of one video; at least one of `library` and `network` was there when the panel was opened. */
@@ -56,17 +56,8 @@ function warningOf({ library, network, isOffered, wasInLibrary, isRunning }: Kno
   return undefined;
 }
 
-const UNDER_WAY: readonly LibraryVideo["state"][] = [
-  "optimising",
-  "hashing",
-  "downloading",
-  "paused",
-  "checking",
-  "failed",
-];
-
-function progressOf({ state, bytesDone, size }: LibraryVideo): number | undefined {
-  return UNDER_WAY.includes(state) && size > 0 ? Math.min(1, bytesDone / size) : undefined;
+function progressOf(video: LibraryVideo): number | undefined {
+  return isPartial(video) && video.size > 0 ? Math.min(1, video.bytesDone / video.size) : undefined;
 }
 
 function actionsOf({ library, network, isOffered }: KnownVideo): DetailsView["actions"] {
@@ -86,12 +77,12 @@ function actionsOf({ library, network, isOffered }: KnownVideo): DetailsView["ac
   const isPublic = (library ?? network)?.audience === "public";
   const offers: Record<DetailsAction, boolean> = {
     stream: library
-      ? state === "ready" || (library.origin === "obtained" && state !== undefined && UNDER_WAY.includes(state))
+      ? state === "ready" || (library.origin === "obtained" && isPartial(library))
       : isOffered !== false && network !== undefined,
     download: !library && isOffered !== false && network !== undefined && !network.mine,
     pause: library?.origin === "obtained" && (state === "downloading" || state === "checking"),
     resume: state === "paused" || state === "failed",
-    cancel: state !== undefined && UNDER_WAY.includes(state),
+    cancel: library !== undefined && isPartial(library),
     play: state === "ready",
     save: state === "ready",
     copyLink: library ? library.id !== undefined && state !== "hashing" : isOffered !== false,

@@ -99,6 +99,11 @@ const AUDIENCE_ICONS: Record<Audience, string> = { everyone: "broadcast", friend
 
 const PARTIAL: readonly VideoState[] = ["optimising", "hashing", "downloading", "paused", "checking", "failed"];
 
+/** It is not all there yet: on its way, or stopped on it. */
+export function isPartial({ state }: Pick<LibraryVideo, "state">): boolean {
+  return PARTIAL.includes(state);
+}
+
 /** Words that the menus in package.json test, in this order: video, origin, state, sharing, partial?, audience. */
 export function contextOfVideo(video: LibraryVideo): string {
   return [
@@ -106,7 +111,7 @@ export function contextOfVideo(video: LibraryVideo): string {
     video.origin,
     video.state,
     video.shared ? "shared" : "unshared",
-    ...(PARTIAL.includes(video.state) ? ["partial"] : []),
+    ...(isPartial(video) ? ["partial"] : []),
     video.audience,
   ].join(" ");
 }
