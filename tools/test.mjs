@@ -5,7 +5,7 @@
 // least one test to its end, and no process or temporary folder was left behind.
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { ensureHost } from "./ensureHost.mjs";
 import { DEBIAN_PACKAGES, ensureDebianPackages, ensureDependencies, ROOT } from "./install.mjs";
@@ -19,7 +19,9 @@ const RUN_ID = `${process.pid}-${Date.now()}`;
 /** Suites that are driven through a real VS Code. */
 const VSCODE_SUITES = ["host-suite", "vscode"];
 /** Whole peers on real sockets, programs as processes: minutes instead of seconds. */
-const SLOW_AREAS = ["peer", "cli", "ui", "interop", "bench"];
+const SLOW_AREAS = ["peer", "cli", "ui", "interop", "bench", "sim"];
+/** Simulated crowds: nothing but computing, in a file per core. */
+const PARALLEL_AREAS = ["sim"];
 
 /**
  * @typedef {{passed: number, failed: string[], skipped: {title: string, why: string}[]}} Outcome
@@ -49,7 +51,17 @@ function suites() {
   const hooks = join("out", "vscode", "hooks.mjs");
   return [
     { name: "check", run: check },
-    ...areas().map((area) => ({ name: area, run: (env) => mocha([bundles(area)], env) })),
+    ...areas().map((area) => ({
+      name: area,
+      run: (env) =>
+        mocha(
+          [
+            ...(PARALLEL_AREAS.includes(area) ? ["--parallel", "--jobs", `${availableParallelism()}`] : []),
+            bundles(area),
+          ],
+          env,
+        ),
+    })),
     {
       name: "package",
       run: (env) =>

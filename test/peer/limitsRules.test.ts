@@ -102,15 +102,14 @@ describe("upload slots", () => {
     assert.deepEqual(chosen(all, 3, TURN_MS).sort(), ["more", "most", "tried"]);
   });
 
-  it("are tried with somebody else every thirty seconds, with newcomers three times as likely", () => {
-    const all = [
-      candidate("tried", "a", { gives: 0, ...turn(0, true) }),
-      candidate("known", "a", { gives: 0 }),
-      candidate("new", "a", { gives: 0, isNew: true }),
-    ];
-    assert.deepEqual(chosen(all, 1, OPTIMISTIC_TURN_MS - 1), ["tried"]);
+  it("are tried with somebody else every thirty seconds, or ten where a newcomer waits, who is three times as likely", () => {
+    const known = [candidate("tried", "a", { gives: 0, ...turn(0, true) }), candidate("known", "a", { gives: 0 })];
+    assert.deepEqual(chosen(known, 1, OPTIMISTIC_TURN_MS - 1), ["tried"]);
+    assert.deepEqual(chosen(known, 1, OPTIMISTIC_TURN_MS), ["known"]);
+    const all = [...known, candidate("new", "a", { gives: 0, isNew: true })];
+    assert.deepEqual(chosen(all, 1, TURN_MS - 1), ["tried"]);
     assert.deepEqual(
-      [0, 0.24, 0.26, 0.99].map((x) => chosen(all, 1, OPTIMISTIC_TURN_MS, () => x)[0]),
+      [0, 0.24, 0.26, 0.99].map((x) => chosen(all, 1, TURN_MS, () => x)[0]),
       ["known", "known", "new", "new"],
     );
   });

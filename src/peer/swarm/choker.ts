@@ -46,7 +46,8 @@ export function chooseUnchoked<T>(
   random: () => number,
 ): Map<T, Turn> {
   const interested = candidates.filter((c) => c.interested);
-  const running = interested.filter(({ turn }) => turn && now - turn.since < lengthOf(turn));
+  const newcomers = interested.some(({ turn, isNew }) => !turn && isNew);
+  const running = interested.filter(({ turn }) => turn && now - turn.since < lengthOf(turn, newcomers));
   const kept = slots > 0 ? running.sort((a, b) => a.turn!.since - b.turn!.since).slice(-slots) : [];
   const chosen = new Map<T, Turn>(kept.map((c) => [c.peer, c.turn!]));
   const videos = new Map<unknown, VideoSlots<T>>();
@@ -76,8 +77,9 @@ interface VideoSlots<T> {
   waiting: ChokeCandidate<T>[];
 }
 
-function lengthOf(turn: Turn): number {
-  return turn.isOptimistic ? OPTIMISTIC_TURN_MS : TURN_MS;
+/** Whoever waits for a first piece does not wait for others' second chance. */
+function lengthOf({ isOptimistic }: Turn, newcomers: boolean): number {
+  return isOptimistic && !newcomers ? OPTIMISTIC_TURN_MS : TURN_MS;
 }
 
 function fewestSlots<T>(videos: Iterable<VideoSlots<T>>): VideoSlots<T> | undefined {

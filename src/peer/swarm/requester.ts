@@ -24,7 +24,7 @@ export interface RequesterHost {
 
 /** Requests of a peer that sends less than a block in so long are given to others. */
 const SNUB_MS = 10_000;
-/** A player waits for a block: after so long another peer is asked as well. */
+/** A player, or the end of the download, waits for a block: after so long another peer is asked as well. */
 const LATE_MS = 700;
 /** A block is asked of at most this many peers at once near the end. */
 const ENDGAME_REQUESTS = 2;
@@ -280,13 +280,14 @@ export class Requester {
     return this.have.count + this.active.size >= this.content.pieceCount;
   }
 
-  /** Nothing is left that nobody was asked for: an idle peer doubles the oldest request of a slower one. */
+  /** Nothing is left that nobody was asked for: an idle peer doubles the oldest request, if that is late. */
   private endgameRun(idle: PeerConnection): Run | undefined {
     let oldest: { piece: number; begin: number; length: number; sentAt: number } | undefined;
+    const late = this.host.clock.now() - LATE_MS;
     for (const connection of this.host.connections()) {
       if (connection === idle) continue;
       for (const request of connection.inFlight.values()) {
-        if (oldest && request.sentAt >= oldest.sentAt) continue;
+        if (request.sentAt > late || (oldest && request.sentAt >= oldest.sentAt)) continue;
         if (request.length > idle.hello.maxRequestBytes || !idle.remote!.get(request.piece)) continue;
         if (this.askedOf(request.piece, request.begin) >= ENDGAME_REQUESTS) continue;
         const active = this.active.get(request.piece);

@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { BAD_PEERS } from "./badPeers";
+import type { Crowd } from "./crowd";
+import type { SimPeer } from "./peer";
+import { atMost, homeLink, KIB, MIB, printTable, simulate, startAll, TIMEOUT_MS } from "./scenario";
+
+const LEAVE_EVERY_MS = 500;
+const AWAY_MS = 4_000;
+
+/** Somebody goes every half second, each once, and comes back with what they had; the seed goes for good once one copy is out. */
+function churn(crowd: Crowd, seed: SimPeer): void {
+  const left = new Set([seed]);
+  const leave = () => {
+    const there = crowd.honest.filter((peer) => !left.has(peer) && peer.isOnline && !peer.isWhole);
+    if (there.length === 0) return;
+    const peer = crowd.random.pick(there);
+    left.add(peer);
+    peer.stop();
+    crowd.clock.after(AWAY_MS, () => peer.start());
+  };
+  crowd.clock.every(LEAVE_EVERY_MS, leave);
+  const { pieceCount } = crowd.video.content;
+  crowd.onPieceAnywhere = () => {
+    if (!seed.isOnline) return;
+    for (let piece = 0; piece < pieceCount; piece++) {
+      if (!crowd.honest.some((peer) => peer !== seed && peer.disk.have.get(piece))) return;
+    }
+    crowd.clock.after(0, () => seed.isOnline && seed.stop());
+  };
+}
+
+describe("a simulated crowd in adversity", function () {
+  this.timeout(TIMEOUT_MS);
+  after(printTable);
+
+  for (const seed of [5, 6]) {
+    it(`of which peers come and go, and the seed for good, is done within 2 (seed ${seed})`, () =>
+      simulate("80 of whom some come and go, 4 MiB", { seed, size: 4 * MIB, pieceLength: 64 * KIB }, (crowd) => {
+        const first = crowd.add("seed", homeLink(crowd, { up: 1_000_000 }));
+        for (let i = 0; i < 80; i++) crowd.add("leecher", homeLink(crowd));
+        first.start();
+        crowd.peers.slice(1).forEach((peer, i) => {
+          crowd.clock.after(i < 60 ? crowd.random.between(0, 1_000) : crowd.random.between(5_000, 15_000), () =>
+            peer.start(),
+          );
+        });
+        churn(crowd, first);
+        return (outcome) => {
+          assert.ok(!first.isOnline, "the seed has gone");
+          atMost(outcome, 2);
+        };
+      }));
+  }
+
+  for (const seed of [7, 8]) {
+    it(`with a fifth of liars and stallers is done within 2, without a wrong byte (seed ${seed})`, () =>
+      simulate("64 and 16 liars and stallers, 4 MiB", { seed, size: 4 * MIB, pieceLength: 64 * KIB }, (crowd) => {
+        crowd.add("seed", homeLink(crowd, { up: 1_000_000 }));
+        for (let i = 0; i < 64; i++) crowd.add("leecher", homeLink(crowd));
+        const kinds = Object.values(BAD_PEERS);
+        for (let i = 0; i < 16; i++) kinds[i % kinds.length]!(crowd, homeLink(crowd));
+        startAll(crowd);
+        return (outcome) => atMost(outcome, 2);
+      }));
+  }
+});

@@ -1,0 +1,14 @@
+import { atMost, homeLink, KIB, MIB, printTable, simulate, startAll, TIMEOUT_MS } from "./scenario";
+
+describe("a simulated crowd of 100 alike", function () {
+  this.timeout(TIMEOUT_MS);
+  after(printTable);
+
+  it("is done within 1.3 of what capacity allows (seed 2)", () =>
+    simulate("100 alike, 8 MiB", { seed: 2, size: 8 * MIB, pieceLength: 64 * KIB }, (crowd) => {
+      crowd.add("seed", homeLink(crowd, { up: 1_000_000 }));
+      for (let i = 0; i < 100; i++) crowd.add("leecher", homeLink(crowd));
+      startAll(crowd);
+      return (outcome) => atMost(outcome, 1.3);
+    }));
+});
