@@ -26,9 +26,13 @@ describe("the next piece", () => {
     assert.deepEqual([...picked].sort(), [1, 2, 4]);
   });
 
-  it("is a suggested one of the rarest, and no other for being suggested", () => {
+  it("is a suggested one before others, of several the rarest", () => {
     for (const x of [0, 0.5, 0.99]) {
-      assert.equal(pickPiece({ ...choice, random: () => x, isSuggested: (piece) => piece === 3 || piece === 2 }), 2);
+      const pick = (...suggested: number[]) =>
+        pickPiece({ ...choice, random: () => x, isSuggested: (piece) => suggested.includes(piece) });
+      assert.equal(pick(3), 3);
+      assert.equal(pick(3, 5), 5);
+      assert.equal(pick(0, 2), 2);
     }
   });
 

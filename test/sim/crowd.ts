@@ -12,20 +12,17 @@ const MIB = 1024 * KIB;
 /** Given again to repeat a run that failed. */
 const GIVEN_SEED = process.env.STREAMLET_SIM_SEED;
 
-/** What the tracker answers at most: so that everybody has some two dozen neighbours, and nobody the whole crowd. */
-const PEERS_ANSWERED = 12;
-
-/**
- * A third of everybody's neighbours, as the default of 20 is of the 50 connections of a large crowd: with nearly as many slots as
- * neighbours nobody would ever be choked.
- */
-const UPLOAD_SLOTS = 8;
+/** So that everybody has some two dozen neighbours, and nobody the whole crowd. */
+const PEERS_ANSWERED = 8;
 
 export interface CrowdOptions {
   seed: number;
   size?: number;
   pieceLength?: number;
+  /** 0 = the default. */
   uploadSlots?: number;
+  /** What the tracker answers at most. */
+  peersAnswered?: number;
 }
 
 export interface Outcome {
@@ -41,6 +38,7 @@ export interface Outcome {
 export class Crowd implements World {
   readonly seed: number;
   readonly uploadSlots: number;
+  private readonly peersAnswered: number;
   readonly clock = new SimClock();
   readonly random: Random;
   readonly network: SimNetwork;
@@ -49,9 +47,16 @@ export class Crowd implements World {
   readonly peers: SimPeer[] = [];
   private onEveryPiece: ((peer: SimPeer) => void) | undefined;
 
-  constructor({ seed, size = 16 * MIB, pieceLength = 128 * KIB, uploadSlots = UPLOAD_SLOTS }: CrowdOptions) {
+  constructor({
+    seed,
+    size = 16 * MIB,
+    pieceLength = 128 * KIB,
+    uploadSlots = 0,
+    peersAnswered = PEERS_ANSWERED,
+  }: CrowdOptions) {
     this.seed = GIVEN_SEED === undefined ? seed : Number(GIVEN_SEED);
     this.uploadSlots = uploadSlots;
+    this.peersAnswered = peersAnswered;
     this.random = new Random(this.seed);
     this.network = new SimNetwork(this.clock, this.random);
     this.video = new SimVideo(this.seed, size, pieceLength);
@@ -68,9 +73,9 @@ export class Crowd implements World {
     const online = this.peers.filter((peer) => peer !== asker && peer.isOnline);
     // Liars say to peers that they have all of it, not to the tracker: it would name nobody else.
     const holds = (peer: SimPeer) => peer.isWhole && peer.isHonest;
-    const first = this.random.sample(online.filter(holds), PEERS_ANSWERED / 2);
+    const first = this.random.sample(online.filter(holds), this.peersAnswered / 2);
     const others = online.filter((peer) => !holds(peer));
-    return [...first, ...this.random.sample(others, PEERS_ANSWERED - first.length)];
+    return [...first, ...this.random.sample(others, this.peersAnswered - first.length)];
   }
 
   /** Told of every piece that somebody has got. */

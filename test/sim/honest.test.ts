@@ -28,7 +28,7 @@ describe("a simulated crowd of honest peers", function () {
 
   it("of unlike links, far apart and with losses, has each done within 1.5 of what it gives, or 2.5 of what capacity allows", () =>
     simulate("60 unlike, 1 % lost, 4 MiB", { seed: 3, size: 4 * MIB, pieceLength: 64 * KIB }, (crowd) => {
-      crowd.add("seed", homeLink(crowd, { up: 1_000_000 }));
+      crowd.add("seed", homeLink(crowd));
       const links = [
         { up: 100_000, down: 500_000 },
         { up: 250_000, down: 1_000_000 },

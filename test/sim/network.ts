@@ -152,14 +152,20 @@ export class SimSocket extends Duplex {
 
   override _read(): void {}
 
-  override _write(chunk: Buffer, _encoding: string, callback: () => void): void {
-    if (this.pendingBytes === 0 && chunk.length <= SHORT_BYTES) {
-      this.host.sendShort(chunk.length);
-      this.host.sentBytes += chunk.length;
-      this.travelShort(Buffer.from(chunk), this.tripMs + this.penalty(chunk.length));
-      callback();
-      return;
+  /** Most messages are short, and nobody waits for them: they go past the stream, which would cost more than all the rest. */
+  override write(chunk: Buffer, ...rest: unknown[]): boolean {
+    const callback = rest.at(-1) as ((error?: Error | null) => void) | undefined;
+    if (this.pendingBytes > 0 || this.writableLength > 0 || chunk.length > SHORT_BYTES || this.destroyed) {
+      return super.write(chunk, callback);
     }
+    this.host.sendShort(chunk.length);
+    this.host.sentBytes += chunk.length;
+    this.travelShort(Buffer.from(chunk), this.tripMs + this.penalty(chunk.length));
+    if (callback) queueMicrotask(callback);
+    return true;
+  }
+
+  override _write(chunk: Buffer, _encoding: string, callback: () => void): void {
     this.pending.push({ bytes: chunk, sent: 0, done: callback });
     this.pendingBytes += chunk.length;
     if (this.sendable > 0) this.host.wants(this);
@@ -265,8 +271,9 @@ export class SimSocket extends Duplex {
     this.host.receivedBytes += bytes.length;
     const { onread } = this;
     if (!onread) {
+      if (this.readableFlowing && this.readableLength === 0) this.emit("data", bytes);
       // What nobody reads yet is kept: it must not lie in memory that is used again.
-      this.push(this.readableFlowing && this.readableLength === 0 ? bytes : Buffer.from(bytes));
+      else this.push(Buffer.from(bytes));
       return;
     }
     for (let at = 0; at < bytes.length && !this.destroyed; ) {

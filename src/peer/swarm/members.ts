@@ -151,14 +151,25 @@ export class Members {
     }));
   }
 
-  /** @param onUnchoke what is to be said before the unchoke */
-  unchokeOnly(chosen: ReadonlyMap<unknown, Turn>, onUnchoke: (connection: PeerConnection) => void): void {
+  /** Peers that want something that we have. */
+  get interestedCount(): number {
+    let count = 0;
+    for (const { connection } of this.members.values()) if (connection.peerInterested) count++;
+    return count;
+  }
+
+  /** @param observer hears of every change before the peer does */
+  unchokeOnly(
+    chosen: ReadonlyMap<unknown, Turn>,
+    observer?: { onChoke(connection: PeerConnection): void; onUnchoke(connection: PeerConnection): void },
+  ): void {
     for (const member of this.members.values()) {
       const turn = chosen.get(member);
       if (member.turn && !turn) member.waitingSince = this.clock.now();
       member.turn = turn;
       if (turn) member.isNew = false;
-      if (turn && member.connection.amChoking) onUnchoke(member.connection);
+      if (turn && member.connection.amChoking) observer?.onUnchoke(member.connection);
+      if (!turn && !member.connection.amChoking) observer?.onChoke(member.connection);
       member.connection.setChoking(turn === undefined);
     }
   }

@@ -27,8 +27,12 @@ import { MAX_UNSENT_BYTES, ReadGate } from "./readGate";
 import { Uploader } from "./uploader";
 import { WireReader, type WireSink } from "./wireReader";
 
-/** Suggestions kept: a few pieces are enough to choose from. */
+/** Suggestions kept, and pieces that may be had while choked: a few are enough to choose from. */
 const MAX_SUGGESTIONS = 16;
+/** Pieces that a peer has begun to take when its turn ends, and may take to their end: others cannot use what it has of them. */
+const MAX_LEFTOVERS = 2;
+/** For so long. */
+const LEFTOVERS_MS = 60_000;
 /** What one small message takes in memory until it is written. */
 const UNSENT_MESSAGE_BYTES = 256;
 
@@ -53,6 +57,13 @@ export class PeerConnection implements WireSink {
   lastSentAt: number;
   /** What it would have us take (BEP 6), the newest last. */
   readonly suggested = new Set<number>();
+  /** What it gives us although it chokes us (BEP 6, "allowed fast"). */
+  readonly allowedFast = new Set<number>();
+  /** What it has asked us for and lacks. */
+  private readonly begun = new Set<number>();
+  /** What we give it although we choke it. */
+  private readonly leftovers = new Set<number>();
+  private leftoversUntil = 0;
   /** Next to no payload for a while although requests are under way. */
   snubbed = false;
   /** When a block's worth of payload had come since the last time: who sends byte by byte makes no progress. */
@@ -181,10 +192,27 @@ export class PeerConnection implements WireSink {
   setChoking(choking: boolean): void {
     if (this.amChoking === choking) return;
     this.amChoking = choking;
+    this.leftovers.clear();
+    if (choking && this.hello.supportsFast) this.allowLeftovers();
     this.send({ type: choking ? "choke" : "unchoke" });
     if (!choking) return this.uploader!.start();
-    for (const request of this.uploader!.pause())
+    for (const request of this.uploader!.drop(({ piece }) => !this.leftovers.has(piece)))
       if (this.hello.supportsFast) this.send({ type: "reject", ...request });
+  }
+
+  private allowLeftovers(): void {
+    this.leftoversUntil = this.host.clock.now() + LEFTOVERS_MS;
+    for (const piece of this.begun) {
+      if (this.leftovers.size === MAX_LEFTOVERS) break;
+      this.leftovers.add(piece);
+      this.send({ type: "allowedFast", piece });
+    }
+    this.begun.clear();
+    for (const piece of this.leftovers) this.begun.add(piece);
+  }
+
+  private isLeftover(piece: number): boolean {
+    return this.leftovers.has(piece) && this.host.clock.now() < this.leftoversUntil;
   }
 
   request(piece: number, begin: number, length: number): void {
@@ -220,11 +248,19 @@ export class PeerConnection implements WireSink {
 
   /** May blocks be asked for now? Another Streamlet keeps what comes before its unchoke. */
   get canRequest(): boolean {
-    return (
-      !this.closed && this.amInterested && (!this.peerChoking || (this.hello.isStreamlet && !this.firstFlightIsOver))
-    );
+    return !this.closed && this.amInterested && (!this.peerChoking || this.isInFirstFlight);
+  }
+
+  /** What is asked now is asked in the hope of an unchoke. */
+  get isInFirstFlight(): boolean {
+    return this.peerChoking && this.hello.isStreamlet && !this.firstFlightIsOver;
   }
   private firstFlightIsOver = false;
+
+  /** The same for one piece. */
+  mayRequest(piece: number): boolean {
+    return this.canRequest || (!this.closed && this.amInterested && this.allowedFast.has(piece));
+  }
 
   sendMetadata(message: MetadataMessage): void {
     const id = this.hello.metadataId;
@@ -328,6 +364,7 @@ export class PeerConnection implements WireSink {
         return this.host.onChoke(this);
       case "unchoke":
         this.peerChoking = false;
+        this.allowedFast.clear();
         this.firstFlightIsOver = true;
         return this.host.onUnchoke(this);
       case "interested":
@@ -338,7 +375,9 @@ export class PeerConnection implements WireSink {
         this.onHave(message.piece);
         return;
       case "suggest":
-        return this.onSuggest(message.piece);
+        return keepNewest(this.suggested, message.piece);
+      case "allowedFast":
+        return keepNewest(this.allowedFast, message.piece);
       case "bitfield":
         return this.setRemote(message.bits);
       case "haveAll":
@@ -367,7 +406,7 @@ export class PeerConnection implements WireSink {
       case "hashReject":
         return this.host.onHashReject(this, message);
       default:
-        return; // keep-alive, port, allowed fast and unknown messages change nothing here
+        return; // keep-alive, port and unknown messages change nothing here
     }
   }
 
@@ -378,9 +417,10 @@ export class PeerConnection implements WireSink {
       source?.content.isValidRange(piece, begin, length) === true &&
       source.hasPiece(piece) &&
       length <= limit &&
-      !this.amChoking &&
+      (!this.amChoking || this.isLeftover(piece)) &&
       this.uploader!.queued < MAX_QUEUED_REQUESTS;
     if (serves) {
+      this.begun.add(piece);
       this.host.onRequest(this, piece);
       return this.uploader!.push({ piece, begin, length });
     }
@@ -413,13 +453,9 @@ export class PeerConnection implements WireSink {
     if (piece >= this.pieceCount())
       throw new StreamletError("bad-message", `The peer claims piece ${piece}, which does not exist.`);
     if (!this.remoteKnown || !this.remote) this.setRemote("none");
+    this.begun.delete(piece);
+    this.leftovers.delete(piece);
     if (this.remote!.set(piece)) this.host.onHave(this, piece);
-  }
-
-  private onSuggest(piece: number): void {
-    this.suggested.add(piece);
-    const [oldest] = this.suggested;
-    if (this.suggested.size > MAX_SUGGESTIONS) this.suggested.delete(oldest!);
   }
 
   private setRemote(what: "all" | "none" | Uint8Array): void {
@@ -442,4 +478,10 @@ export class PeerConnection implements WireSink {
   private keyOf(piece: number, begin: number): number {
     return piece * (this.host.content()?.blocksPerPiece ?? 1) + begin / BLOCK_BYTES;
   }
+}
+
+function keepNewest(pieces: Set<number>, piece: number): void {
+  pieces.add(piece);
+  const [oldest] = pieces;
+  if (pieces.size > MAX_SUGGESTIONS) pieces.delete(oldest!);
 }

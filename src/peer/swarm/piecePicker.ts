@@ -9,13 +9,13 @@ export interface PieceChoice {
   remote: Bitfield;
   /** How many connected peers have each piece. */
   availability: Uint16Array;
-  /** What the peer would have us take: it knows better which of equals the others lack (BEP 6). */
+  /** What the peer would have us take (BEP 6): a seed knows what others are being given, and we only what our neighbours have. */
   isSuggested(piece: number): boolean;
   /** 0 <= x < 1: leechers that chose among equals in any fixed order would all ask the seed for the same pieces. */
   random(): number;
 }
 
-/** The rarest piece that the peer has and we do not; of equals a suggested one, then any. -1 where there is none. */
+/** A piece that the peer has and we do not: a suggested one before others, then the rarest, of equals any. -1 where there is none. */
 export function pickPiece(choice: PieceChoice): number {
   const { pieceCount, have, isActive, remote, availability, isSuggested, random } = choice;
   let best = -1;
@@ -23,11 +23,11 @@ export function pickPiece(choice: PieceChoice): number {
   let bestIsSuggested = false;
   let equals = 0;
   for (let piece = 0; piece < pieceCount; piece++) {
+    if (have.get(piece) || !remote.get(piece) || isActive(piece)) continue;
     const count = availability[piece]!;
-    if (count > bestAvailability || have.get(piece) || !remote.get(piece) || isActive(piece)) continue;
     const suggested = isSuggested(piece);
-    if (count < bestAvailability || (suggested && !bestIsSuggested)) equals = 0;
-    else if (bestIsSuggested && !suggested) continue;
+    if (suggested !== bestIsSuggested ? bestIsSuggested : count > bestAvailability) continue;
+    if (count < bestAvailability || suggested !== bestIsSuggested) equals = 0;
     bestAvailability = count;
     bestIsSuggested = suggested;
     equals++;

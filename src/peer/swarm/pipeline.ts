@@ -1,7 +1,7 @@
 import { BLOCK_BYTES } from "../../wire/constants";
 
 /** Asked of a peer before anything of it has come: TCP's own slow start takes some round trips until a link carries more. */
-const FIRST_BYTES = 8 * BLOCK_BYTES;
+const FIRST_BYTES = 4 * BLOCK_BYTES;
 /** A queue longer than that only makes seeks slow, a shorter one leaves the link idle between two of our looks at it. */
 const QUEUE_MS = 200;
 /** An answer that comes so long after the round trip has waited in a queue: there is no more to be had by asking for more. */
@@ -36,8 +36,9 @@ export class Pipeline {
   onAnswer(waitedMs: number, bytes: number): void {
     this.onRoundTrip(waitedMs);
     if (!this.probing) return;
-    this.received += bytes;
-    this.queued = waitedMs < this.roundTripMs! + QUEUED_MS ? 0 : this.queued + 1;
+    const isPrompt = waitedMs < this.roundTripMs! + QUEUED_MS;
+    if (isPrompt) this.received += bytes;
+    this.queued = isPrompt ? 0 : this.queued + 1;
     this.probing = this.queued < QUEUED_ANSWERS && this.received < MOST_BYTES;
   }
 

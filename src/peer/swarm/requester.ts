@@ -28,6 +28,8 @@ const SNUB_MS = 10_000;
 const LATE_MS = 700;
 /** A block is asked of at most this many peers at once near the end. */
 const ENDGAME_REQUESTS = 2;
+/** Peers that are asked before they have said whether they give anything. */
+const MAX_HOPES = 6;
 /** What a peer queues that does not say (BEP 10, `reqq`). */
 const DEFAULT_QUEUED_REQUESTS = 250;
 
@@ -113,7 +115,9 @@ export class Requester {
   }
 
   fill(connection: PeerConnection): void {
-    if (this.stopped || !connection.canRequest || !connection.remote || this.limited) return;
+    if (this.stopped || !connection.remote || this.limited) return;
+    if (!connection.canRequest && (!connection.amInterested || connection.allowedFast.size === 0)) return;
+    if (connection.isInFirstFlight && !this.hasHopesFor(connection)) return;
     if ((connection.snubbed && connection.inFlight.size > 0) || this.resting.has(connection)) return;
     const { pipeline } = connection;
     const target = connection.snubbed ? BLOCK_BYTES : pipeline.target(connection.down.rate());
@@ -138,6 +142,15 @@ export class Requester {
     }
   }
 
+  /** The first few of many peers that are dialled at once; of a whole crowd most say that they give nothing yet. */
+  private hasHopesFor(connection: PeerConnection): boolean {
+    let hopes = 0;
+    for (const other of this.host.connections()) {
+      if (other !== connection && other.isInFirstFlight && other.inFlight.size > 0) hopes++;
+    }
+    return hopes < MAX_HOPES;
+  }
+
   private pauseFor(waiting: Promise<void>): void {
     this.limited = waiting;
     const go = () => {
@@ -148,12 +161,21 @@ export class Requester {
   }
 
   private nextRun(connection: PeerConnection, blocks: number): Run | undefined {
+    if (!connection.canRequest) {
+      return this.runOf(connection, blocks, ({ lead, index }) => {
+        return connection.allowedFast.has(index) && (!lead || lead === connection);
+      });
+    }
     const urgent = this.criticalRun(connection, blocks);
     if (urgent) return urgent;
     const own = this.runOf(connection, blocks, ({ lead }) => lead === connection);
     if (own) return own;
     // Pieces in parts are of no use to anybody: those that nobody goes on with come before new ones.
-    const orphan = this.runOf(connection, blocks, ({ lead, single }) => !lead || (!single && !lead.canRequest));
+    const orphan = this.runOf(
+      connection,
+      blocks,
+      ({ lead, single, index }) => !lead || (!single && !lead.mayRequest(index)),
+    );
     if (orphan) {
       orphan.active.lead = connection;
       return orphan;

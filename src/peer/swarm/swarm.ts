@@ -127,10 +127,10 @@ export class Swarm implements ConnectionHost, GroupedSwarm {
     for (const connection of this.members.connections()) connection.setInterested(false);
   }
 
+  /** Everybody is told, also who has it: a seed sees from that what is still rare, and what it has given to its end. */
   onPieceDone(piece: number): void {
     for (const connection of this.members.connections()) {
-      if (connection.withheld || connection.remote?.get(piece) === true) continue;
-      connection.send({ type: "have", piece });
+      if (!connection.withheld) connection.send({ type: "have", piece });
     }
   }
 
@@ -231,7 +231,7 @@ export class Swarm implements ConnectionHost, GroupedSwarm {
   }
 
   unchokeOnly(chosen: ReadonlyMap<unknown, Turn>): void {
-    if (!this.closed) this.members.unchokeOnly(chosen, (connection) => this.suggester?.onUnchoke(connection));
+    if (!this.closed) this.members.unchokeOnly(chosen, this.suggester);
   }
 
   dropLeastUseful(): boolean {
@@ -286,10 +286,12 @@ export class Swarm implements ConnectionHost, GroupedSwarm {
 
   onAvailability(connection: PeerConnection): void {
     this.download?.onAvailability(connection);
+    this.suggester?.onAvailability(connection);
     this.options.onChange();
   }
   onHave(connection: PeerConnection, piece: number): void {
     this.download?.onHave(connection, piece);
+    this.suggester?.onHave(connection, piece);
     this.options.onChange();
   }
   onUnchoke(connection: PeerConnection): void {
@@ -354,6 +356,7 @@ export class Swarm implements ConnectionHost, GroupedSwarm {
     if (!member) return;
     this.members.delete(connection);
     this.download?.onClosed(connection);
+    this.suggester?.onClosed(connection);
     const askAnother = this.metadata.onClosed(connection);
     if (member.known) this.dialer.retryLater(member.known, connection.down.total > 0);
     const hungUp = error instanceof StreamletError && error.code === "connection-lost";
@@ -410,7 +413,10 @@ export class Swarm implements ConnectionHost, GroupedSwarm {
 
   /** Set while we have all of the video: else we do not know better than others what is rare. */
   private get suggester(): Suggester | undefined {
-    if (this.known && this.have?.isFull) this.suggestions ??= new Suggester(this.known.pieceCount);
+    if (!this.suggestions && this.known && this.have?.isFull) {
+      this.suggestions = new Suggester(this.known.pieceCount, () => this.members.interestedCount);
+      for (const connection of this.members.connections()) this.suggestions.onAvailability(connection);
+    }
     return this.suggestions;
   }
   private suggestions: Suggester | undefined;

@@ -90,12 +90,14 @@ export class Uploader {
     return true;
   }
 
-  /** Choked: what is queued is returned for rejection. */
-  pause(): Request[] {
-    this.paused = true;
-    return this.queue.splice(0);
+  /** Takes out of the queue what fits, and returns it for rejection. */
+  drop(fits: (request: Request) => boolean): Request[] {
+    const dropped = this.queue.filter(fits);
+    this.queue.splice(0, Number.POSITIVE_INFINITY, ...this.queue.filter((request) => !fits(request)));
+    return dropped;
   }
 
+  /** For the first time: nothing is given before. */
   start(): void {
     this.paused = false;
     this.pump();
