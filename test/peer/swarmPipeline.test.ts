@@ -33,15 +33,23 @@ describe("What is under way to a peer", () => {
     assert.equal(pipeline.requestBlocks(pipeline.target(1e9), BLOCK_BYTES), 1, "16 KiB for other clients");
   });
 
-  it("begins with 128 KiB in single blocks, and doubles while answers come without delay", () => {
+  it("begins with 64 KiB in single blocks, and doubles while answers come without delay", () => {
     const pipeline = new Pipeline();
-    assert.equal(pipeline.target(0), 128 * 1024);
-    assert.equal(pipeline.requestBlocks(pipeline.target(0), MIB), 2);
+    assert.equal(pipeline.target(0), 64 * 1024);
+    assert.equal(pipeline.requestBlocks(pipeline.target(0), MIB), 1);
     pipeline.onRoundTrip(50);
     assert.equal(pipeline.requestBlocks(pipeline.target(0), MIB), 1);
     let rounds = 0;
     for (; pipeline.target(0) < 8 * MIB; rounds++) pipeline.onAnswer(60, pipeline.target(0));
-    assert.ok(rounds <= 6, `${rounds} round trips`);
+    assert.ok(rounds <= 7, `${rounds} round trips`);
+  });
+
+  it("does not grow by answers that have waited in a queue: a slot of a slow line would hold several pieces open", () => {
+    const pipeline = new Pipeline();
+    pipeline.onRoundTrip(50);
+    for (let i = 0; i < 3; i++) pipeline.onAnswer(500, BLOCK_BYTES);
+    assert.ok(pipeline.probing);
+    assert.equal(pipeline.target(30_000), 64 * 1024);
   });
 
   it("grows no more once several answers in a row have waited in a queue", () => {
