@@ -17,7 +17,18 @@ import { Bench } from "./harness.mjs";
 import { printTable } from "./table.mjs";
 
 /** In the order in which they run. */
-const ROWS = ["tls", "plain", "four", "import", "memory", "host-delay", "first-block", "first-frame", "slow-frame"];
+const ROWS = [
+  "tls",
+  "plain",
+  "four",
+  "import",
+  "memory",
+  "host-delay",
+  "first-block",
+  "first-frame",
+  "slow-frame",
+  "library",
+];
 
 const { values: flags } = parseArgs({
   options: {

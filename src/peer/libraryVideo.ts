@@ -11,41 +11,49 @@ export class ShownVideo {
   private last: { entry: LibraryEntry; figures: LiveFigures; video: LibraryVideo } | undefined;
 
   of(entry: LibraryEntry, figures: LiveFigures): LibraryVideo {
-    if (!this.last || this.last.entry !== entry || !sameFigures(this.last.figures, figures)) {
-      this.last = { entry, figures, video: libraryVideo(entry, figures) };
-    }
-    return this.last.video;
+    const { last } = this;
+    if (last?.entry === entry && sameFields(last.figures, figures)) return last.video;
+    const made = libraryVideo(entry, figures);
+    // Of an entry that was signed anew, nothing is shown that differs.
+    const video = last && sameFields(last.video, made) ? last.video : made;
+    this.last = { entry, figures, video };
+    return video;
   }
 }
 
-function sameFigures(a: LiveFigures, b: LiveFigures): boolean {
-  const rates = a.downRate === b.downRate && a.upRate === b.upRate;
-  return rates && a.bytesDone === b.bytesDone && a.peers === b.peers && a.publishedOn === b.publishedOn;
+function sameFields<T extends object>(a: T, b: T): boolean {
+  const names = Object.keys(a) as (keyof T)[];
+  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
 }
 
-function libraryVideo(e: LibraryEntry, { bytesDone, ...figures }: LiveFigures): LibraryVideo {
+/** For thousands of entries at a time: fields that may be absent are set one by one, which is much faster than spreading them. */
+function libraryVideo(e: LibraryEntry, figures: LiveFigures): LibraryVideo {
   const downloading = e.state === "downloading" || (e.state === "checking" && e.partPath !== undefined);
-  return {
+  const video: LibraryVideo = {
+    ...mediaFacts(e),
     key: e.key,
-    ...(e.id ? { id: e.id } : {}),
     origin: e.origin,
     title: e.title,
     description: e.description,
     fileName: e.fileName,
     path: e.partPath ?? e.path,
     size: e.size,
-    ...mediaFacts(e),
     hasThumbnail: e.thumbnail !== undefined,
-    ...(e.uploadLimit === undefined ? {} : { uploadLimit: e.uploadLimit }),
-    ...(e.downloadLimit === undefined ? {} : { downloadLimit: e.downloadLimit }),
     audience: e.audience,
     shared: e.shared && (e.state === "ready" || downloading),
     state: e.state,
-    ...(e.error ? { error: e.error } : {}),
-    bytesDone: e.state === "ready" ? e.size : bytesDone,
+    bytesDone: e.state === "ready" ? e.size : figures.bytesDone,
+    downRate: figures.downRate,
+    upRate: figures.upRate,
+    peers: figures.peers,
     addedAt: e.addedAt,
     owner: e.owner,
     ownerFingerprint: e.ownerFingerprint,
-    ...figures,
+    publishedOn: figures.publishedOn,
   };
+  if (e.id !== undefined) video.id = e.id;
+  if (e.uploadLimit !== undefined) video.uploadLimit = e.uploadLimit;
+  if (e.downloadLimit !== undefined) video.downloadLimit = e.downloadLimit;
+  if (e.error !== undefined) video.error = e.error;
+  return video;
 }

@@ -1,7 +1,7 @@
 /** The limits of one running peer, and what they apply to. */
 import type { Limits, PeerConfig } from "../rpc/peerService";
 import type { Clock } from "./clock";
-import { checkQuota, obtainedBytes, rateLimit } from "./limits";
+import { checkQuota, type Obtained, obtainedBytes, rateLimit } from "./limits";
 import { RateLimiter } from "./net/rateLimiter";
 import { SwarmGroup } from "./swarm/swarmGroup";
 import type { VideoRuntime } from "./videoRuntime";
@@ -42,8 +42,12 @@ export class PeerLimits {
 
   /** What obtained videos take on disk, besides that of `exceptKey`. */
   obtained(exceptKey?: string): number {
-    const others = [...this.runtimes()].filter(({ key }) => key !== exceptKey);
-    return obtainedBytes(others.map(({ entry, bytesDone }) => ({ ...entry, stored: bytesDone })));
+    const others: Obtained[] = [];
+    for (const { key, entry, bytesDone: stored } of this.runtimes()) {
+      const { origin, state, size, partPath } = entry;
+      if (origin === "obtained" && key !== exceptKey) others.push({ origin, state, size, partPath, stored });
+    }
+    return obtainedBytes(others);
   }
 
   /** Errors: quota-exceeded. @param key of the video where it is in the library already */

@@ -170,7 +170,14 @@ export class RunningPeer implements Engine {
       sharingChanged: () => this.sharingChanged(),
     });
     this.grantKeeper.open();
-    this.publisher = new Publisher(this, this.catalog, this.trackers, data.withdrawals, () => this.runtimes.values());
+    this.publisher = new Publisher(
+      this,
+      this.catalog,
+      this.trackers,
+      data.withdrawals,
+      () => this.runtimes.values(),
+      () => this.sharing.publish(),
+    );
     this.sharing = new Sharing({
       engine: this,
       publisher: this.publisher,
@@ -357,11 +364,11 @@ export class RunningPeer implements Engine {
       this.catalog.addTracker(client);
       this.friendLinks.addTracker(client);
       client.onDidChangeStatus(({ state }) => {
-        this.sharing.onAcknowledged();
+        this.sharing.acknowledged();
         // Downloads that were there before the tracker need not wait for their next look round.
         if (state === "online") this.finder.findForAll();
       });
-      client.onDidAcknowledge(() => this.sharing.onAcknowledged());
+      client.onDidAcknowledge(() => this.sharing.acknowledged());
       client.onDidRefuse((id, error) => this.sharing.onRefused(id, error));
       client.onDidRequestCallback(({ id, ...from }) => this.door.callBackAnybody(id, from));
       client.start();

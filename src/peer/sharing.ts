@@ -4,6 +4,7 @@
  */
 import { StreamletError } from "../wire/errors";
 import type { Engine } from "./engine";
+import { Coalescer } from "./net/coalesce";
 import type { ControlConnection } from "./net/controlConnection";
 import type { Publisher } from "./publisher";
 import type { Audience } from "./status";
@@ -12,6 +13,8 @@ import type { VideoRuntime } from "./videoRuntime";
 
 /** Several changes in a row are told as one. */
 const DELAY_MS = 50;
+/** A tracker acknowledges records one by one, thousands in a second; each look goes through all videos. */
+const LOOK_INTERVAL_MS = 250;
 
 export interface SharingHost {
   readonly engine: Pick<Engine, "clock" | "library" | "changed">;
@@ -25,7 +28,11 @@ export class Sharing {
   private timer: (() => void) | undefined;
   private stopped = false;
 
-  constructor(private readonly host: SharingHost) {}
+  private readonly looks: Coalescer;
+
+  constructor(private readonly host: SharingHost) {
+    this.looks = new Coalescer(host.engine.clock, LOOK_INTERVAL_MS, () => this.countTrackers());
+  }
 
   /** Takes effect at once, on open connections too. Errors: invalid-argument (somebody else's video). */
   set(runtime: VideoRuntime, shared: boolean, audience: Audience): void {
@@ -68,15 +75,21 @@ export class Sharing {
     if (this.stopped) return;
     this.host.publisher.update();
     for (const control of this.host.controls()) control.notifyCatalogChanged();
-    this.onAcknowledged();
+    this.countTrackers();
   }
 
   /** A tracker has, or has lost, what it was told. */
-  onAcknowledged(): void {
+  acknowledged(): void {
+    if (!this.stopped) this.looks.request();
+  }
+
+  private countTrackers(): void {
     const { engine, trackers } = this.host;
     for (const runtime of this.host.runtimes()) {
-      const { id } = runtime.entry;
-      runtime.publishedOn = id && runtime.isSeeding ? trackers.filter((t) => t.isAcknowledged(id)).length : 0;
+      const { id, shared, state } = runtime.entry;
+      let count = 0;
+      if (id && shared && state === "ready") for (const tracker of trackers) if (tracker.isAcknowledged(id)) count++;
+      runtime.publishedOn = count;
     }
     engine.changed();
   }
@@ -93,5 +106,7 @@ export class Sharing {
   stop(): void {
     this.stopped = true;
     this.timer?.();
+    this.looks.dispose();
+    this.host.publisher.stop();
   }
 }

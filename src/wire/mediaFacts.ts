@@ -11,13 +11,13 @@ export interface MediaFacts {
   codecs?: string;
 }
 
-/** Those that are known of something that says more than them. */
+/** Those that are known of something that says more than them. For lists of thousands: set one by one, which is faster than spreading. */
 export function mediaFacts({ duration, width, height, container, codecs }: MediaFacts): MediaFacts {
-  return {
-    ...(duration === undefined ? {} : { duration }),
-    ...(width === undefined ? {} : { width }),
-    ...(height === undefined ? {} : { height }),
-    ...(container === undefined ? {} : { container }),
-    ...(codecs === undefined ? {} : { codecs }),
-  };
+  const facts: MediaFacts = {};
+  if (duration !== undefined) facts.duration = duration;
+  if (width !== undefined) facts.width = width;
+  if (height !== undefined) facts.height = height;
+  if (container !== undefined) facts.container = container;
+  if (codecs !== undefined) facts.codecs = codecs;
+  return facts;
 }

@@ -42,7 +42,13 @@ describe("What a tracker shall know", () => {
     assert.ok(state.isAcknowledged(id(1)) && !state.isAcknowledged(id(3)));
   });
 
+  it("is not told in parts: nothing before all of it is set", () => {
+    state.setAnnounced({ have: [id(1)], want: [] });
+    assert.equal(state.next(), undefined);
+  });
+
   it("is complete also when there is nothing to tell", () => {
+    state.setPublished([]);
     assert.deepEqual(drain(state), [{ type: "announce", have: [], want: [], gone: [], complete: true }]);
   });
 

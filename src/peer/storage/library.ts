@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
 import { copyFile, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { nanoid } from "nanoid";
 import { type ErrorInfo, StreamletError } from "../../wire/errors";
 import type { VideoId } from "../../wire/types";
 import { fileError, systemCode } from "./fileErrors";
+import { inParallel } from "./inParallel";
 import { damagedName, readJson, writeAtomic, writeJson } from "./jsonFile";
 import { EXTRA_FIELDS, EXTRAS, formatLibrary, type LibraryEntry, parseLibrary, withoutUndefined } from "./libraryEntry";
 
@@ -15,6 +17,12 @@ export type { LibraryEntry } from "./libraryEntry";
 const WRITE_DELAY_MS = 500;
 /** After a write that failed (disk full), while nothing else changes. */
 const RETRY_DELAY_MS = 10_000;
+/**
+ * Files of extras that are read or written at a time: each is flushed to the disk, which waits, and the disk does several at once.
+ */
+const EXTRAS_AT_ONCE = 8;
+/** A record that is lost is signed anew: at the end they are not waited for any longer. */
+const RECORDS_WAIT_MS = 1_000;
 /** The copy of the last good library is at most this much older than the library. */
 const BACKUP_INTERVAL_MS = 60_000;
 
@@ -47,7 +55,12 @@ export class Library {
   /** Made when asked for, dropped by every change. */
   #sorted: readonly LibraryEntry[] | undefined;
   #byId: Map<VideoId, LibraryEntry> | undefined;
+  /** Keys of entries whose extras go before the library. */
   readonly #changedExtras = new Set<string>();
+  /** Those of which only the record differs: after it, as there may be thousands of them. */
+  readonly #changedRecords = new Set<string>();
+  #writingRecords: Promise<void> | undefined;
+  readonly #writingExtras = new Map<string, Promise<void>>();
   readonly #removed = new Set<string>();
   #dirty = false;
   #timer: NodeJS.Timeout | undefined;
@@ -105,7 +118,8 @@ export class Library {
     if (!before) throw new StreamletError("unknown-video", "This video is not in the library any more.");
     const after = withoutUndefined<LibraryEntry>({ ...before, ...changes, key });
     if (isDeepStrictEqual(after, before)) return before;
-    if (EXTRA_FIELDS.some((field) => after[field] !== before[field])) this.#changedExtras.add(key);
+    if (LASTING_EXTRAS.some((field) => after[field] !== before[field])) this.#changedExtras.add(key);
+    else if (after.record !== before.record) this.#changedRecords.add(key);
     this.#set(after);
     return after;
   }
@@ -147,7 +161,7 @@ export class Library {
     return this.#file("resume", key);
   }
 
-  /** Resolves when everything so far is on disk. Errors: disk-full, write-failed (what could not be written stays to be written). */
+  /** Resolves when everything so far is on disk, records that were signed excepted: they can be had again. Errors: disk-full, write-failed (what could not be written stays to be written). */
   async flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -160,6 +174,12 @@ export class Library {
   async close(): Promise<void> {
     this.#closed = true;
     await this.flush();
+    const cancelled = new AbortController();
+    const patience = sleep(RECORDS_WAIT_MS, undefined, { signal: cancelled.signal }).catch(() => undefined);
+    await Promise.race([this.#writeRecords(), patience]);
+    cancelled.abort();
+    this.#changedRecords.clear();
+    await this.#writingRecords;
   }
 
   #set(entry: LibraryEntry): void {
@@ -205,7 +225,7 @@ export class Library {
     const removed = [...this.#removed];
     this.#changedExtras.clear();
     try {
-      for (const key of extras) await this.#writeExtras(key);
+      await inParallel(extras, EXTRAS_AT_ONCE, (key) => this.#writeExtras(key));
       await this.#backUp();
       await writeAtomic(this.#path, text);
     } catch (error) {
@@ -217,9 +237,42 @@ export class Library {
       await this.#deleteFiles(key);
       this.#removed.delete(key);
     }
+    if (!this.#closed) void this.#writeRecords();
   }
 
-  async #writeExtras(key: string): Promise<void> {
+  /** Resolves when there are none left to write, or the disk takes no more: the next write tries again. */
+  #writeRecords(): Promise<void> {
+    this.#writingRecords ??= this.#writeAllRecords()
+      .catch((error) => this.#onError(error))
+      .finally(() => {
+        this.#writingRecords = undefined;
+      });
+    return this.#writingRecords;
+  }
+
+  async #writeAllRecords(): Promise<void> {
+    await inParallel(this.#changedRecords, EXTRAS_AT_ONCE, async (key) => {
+      this.#changedRecords.delete(key);
+      try {
+        await this.#writeExtras(key);
+      } catch (error) {
+        this.#changedRecords.add(key);
+        throw error;
+      }
+    });
+  }
+
+  /** One after the other for each entry: records are written beside the library, and what else there is before it. */
+  #writeExtras(key: string): Promise<void> {
+    const before = this.#writingExtras.get(key) ?? Promise.resolve();
+    const write = before.catch(() => undefined).then(() => this.#writeExtrasNow(key));
+    this.#writingExtras.set(key, write);
+    return write.finally(() => {
+      if (this.#writingExtras.get(key) === write) this.#writingExtras.delete(key);
+    });
+  }
+
+  async #writeExtrasNow(key: string): Promise<void> {
     const entry = this.#entries.get(key);
     if (!entry) return;
     const { record, grant, thumbnail } = entry;
@@ -246,12 +299,13 @@ export class Library {
       throw fileError(error, "write", this.#dir);
     }
     const text = await readOptional(this.#path);
-    const parsed = text === undefined ? { entries: [] } : parseLibrary(text);
+    const parsed = text === undefined ? { entries: [] } : await parseLibrary(text);
     if (parsed.newer) throw this.#newerVersion();
     for (const entry of parsed.entries) this.#entries.set(entry.key, entry);
     if (text === undefined || parsed.damage) await this.#recover(parsed.damage);
     const extras = new Set(await readdir(join(this.#dir, "extras")).catch(() => []));
-    for (const key of this.#entries.keys()) if (extras.has(`${key}.extras`)) await this.#loadExtras(key);
+    const keys = [...this.#entries.keys()].filter((key) => extras.has(`${key}.extras`));
+    await inParallel(keys, EXTRAS_AT_ONCE, (key) => this.#loadExtras(key));
     await this.#sweep();
   }
 
@@ -268,7 +322,7 @@ export class Library {
     const backup = await readOptional(this.#backupPath);
     if (damage === undefined && backup === undefined) return; // a new library
     const whole = this.#entries.size;
-    for (const entry of backup === undefined ? [] : parseLibrary(backup).entries) {
+    for (const entry of backup === undefined ? [] : (await parseLibrary(backup)).entries) {
       if (!this.#entries.has(entry.key)) this.#entries.set(entry.key, entry);
     }
     const fromCopy = this.#entries.size - whole;
@@ -338,6 +392,9 @@ export class Library {
 
 /** Folders beside the library, and extensions of the files in them. */
 const KINDS = ["info", "extras", "hashes", "resume"] as const;
+
+/** What cannot be had again; the record can. */
+const LASTING_EXTRAS = ["grant", "thumbnail"] as const satisfies (typeof EXTRA_FIELDS)[number][];
 
 async function readOptional(path: string): Promise<string | undefined> {
   try {

@@ -1,4 +1,5 @@
 import { isAbsolute } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import * as z from "zod";
 import { ERROR_CODES, type ErrorInfo } from "../../wire/errors";
 import type { MediaFacts } from "../../wire/mediaFacts";
@@ -139,6 +140,9 @@ export const LIBRARY_VERSION = 1;
 /** Brings the raw content of version `i` to version `i + 1`; an entry is added with every change of the format that old files lack. */
 const MIGRATIONS: ((raw: Record<string, unknown>) => Record<string, unknown>)[] = [(raw) => raw];
 
+/** Checking so many takes some milliseconds, after which others get a turn. */
+const ENTRIES_PER_SLICE = 200;
+
 export interface ParsedLibrary {
   entries: LibraryEntry[];
   /** Why it is not whole; undefined for a sound file. */
@@ -149,14 +153,23 @@ export interface ParsedLibrary {
 
 /** One entry a line, so that a text cut anywhere loses one entry only. */
 export function formatLibrary(entries: readonly LibraryEntry[]): string {
-  const lines = entries.map((entry) =>
-    JSON.stringify({ ...entry, record: undefined, grant: undefined, thumbnail: undefined }),
-  );
+  const lines = entries.map(lineOf);
   return `{"version":${LIBRARY_VERSION},"entries":[\n${lines.join(",\n")}\n]}\n`;
 }
 
+/** Entries are never changed in place: a library of thousands is not made into text anew for each change of one. */
+const lines = new WeakMap<LibraryEntry, string>();
+
+function lineOf(entry: LibraryEntry): string {
+  const known = lines.get(entry);
+  if (known !== undefined) return known;
+  const line = JSON.stringify({ ...entry, record: undefined, grant: undefined, thumbnail: undefined });
+  lines.set(entry, line);
+  return line;
+}
+
 /** Never throws: what is not valid is left out and named in `damage`. */
-export function parseLibrary(text: string): ParsedLibrary {
+export async function parseLibrary(text: string): Promise<ParsedLibrary> {
   let raw: unknown;
   try {
     raw = JSON.parse(text);
@@ -171,7 +184,11 @@ export function parseLibrary(text: string): ParsedLibrary {
     head.data,
   );
   const list = migrated.entries as unknown[];
-  const parsed = list.map((entry) => ENTRY.safeParse(entry));
+  const parsed: z.ZodSafeParseResult<LibraryEntry>[] = [];
+  for (const [index, entry] of list.entries()) {
+    if (index % ENTRIES_PER_SLICE === 0) await setImmediate();
+    parsed.push(ENTRY.safeParse(entry));
+  }
   const entries = parsed.flatMap((result) => (result.success ? [withoutUndefined(result.data)] : []));
   const bad = parsed.find((result) => !result.success)?.error?.issues[0];
   if (!bad) return { entries };

@@ -56,6 +56,8 @@ export class DesiredState {
   readonly #announcedTold = new Map<VideoId, number>();
   readonly #announceChanged = new Set<VideoId>();
   #underway = 0;
+  /** False until it was said for the first time what is wanted: a tracker that is told nothing takes all for gone. */
+  #isKnown = false;
   #complete = false;
   /** Counts connections: what comes of an earlier one changes nothing. */
   #connection = 0;
@@ -73,12 +75,15 @@ export class DesiredState {
     }
   }
 
+  /** The last of the three to be set: nothing is told before. */
   setPublished(records: readonly SignedRecord[]): void {
+    this.#isKnown = true;
     this.#published = records;
     this.#setRecords();
   }
 
   setWithdrawn(records: readonly SignedRecord[]): void {
+    if (records.length === 0 && this.#withdrawn.length === 0) return;
     this.#withdrawn = records;
     this.#setRecords();
   }
@@ -99,6 +104,7 @@ export class DesiredState {
 
   /** The next message, undefined when there is nothing to tell (or all of it is under way). */
   next(): Batch | undefined {
+    if (!this.#isKnown) return undefined;
     return this.#nextRecords() ?? this.#nextAnnouncement();
   }
 

@@ -189,7 +189,7 @@ export class TrackerClient {
     });
   }
 
-  /** The whole set, newest record of each id; renewing is calling it again with newer records. */
+  /** The whole set, newest record of each id; renewing is calling it again with newer records. Nothing is told before the first. */
   setPublished(records: readonly SignedRecord[]): void {
     this.#teller.setPublished(records);
   }
