@@ -7,6 +7,7 @@ import {
   HeldGrants,
 } from "../../src/peer/social/grants";
 import { Catalog, type CatalogPeer } from "../../src/peer/tracker/catalog";
+import { TrackerClient } from "../../src/peer/tracker/trackerClient";
 import { MAX_GRANT_LIFETIME_MS } from "../../src/wire/constants";
 import { parseGrant, signGrant } from "../../src/wire/records";
 import type { VideoId } from "../../src/wire/types";
@@ -134,6 +135,30 @@ describe("records of videos for friends", () => {
       assert.deepEqual(await ids, [], what);
       assert.deepEqual(catalog.recordsAtHand(id), [], what);
     }
+  });
+
+  it("of a stranger keep nobody from asking the other peers, and are told to no tracker", async () => {
+    const claim = makeRecord(mallory, 1, { audience: "friends" });
+    const { ids, catalog } = listed(peerThat(mallory, [claim], [grant(mallory, self)]));
+    assert.deepEqual(await ids, [id]);
+    const ownersOf = async () => (await catalog.recordsOf(id)).map(({ owner }) => owner);
+    const { port } = await startTracker();
+    const client = new TrackerClient({ address: `127.0.0.1:${port}`, identity: self, peerId: "Me", port: () => 0 });
+    catalog.addTracker(client);
+    client.start();
+    assert.ok(await client.waitOnline(5_000));
+    const asked: unknown[] = [];
+    const ask = client.query.bind(client);
+    client.query = (query) => {
+      asked.push(query.ids);
+      return ask(query);
+    };
+    assert.deepEqual(await ownersOf(), [mallory.fingerprint]);
+    catalog.addPeer(peerThat(alice, [makeRecord(alice, 1, { audience: "public" })], []));
+    assert.deepEqual((await ownersOf()).sort(), [alice.fingerprint, mallory.fingerprint].sort());
+    assert.deepEqual(asked, []);
+    catalog.dispose();
+    await client.stop();
   });
 
   it("are not taken by a tracker", async () => {

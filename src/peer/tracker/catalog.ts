@@ -172,11 +172,10 @@ export class Catalog {
     this.#changed();
   }
 
-  /** Newest verified record of each owner of this video, asking the sources when none is known. Empty: unknown. */
+  /** Newest verified record of each owner of this video, asking the sources when none is known but a stranger's claim. Empty: unknown. */
   async recordsOf(id: VideoId): Promise<VideoRecord[]> {
-    const known = this.recordsAtHand(id);
-    if (known.length > 0) return known;
-    const isHere = () => this.recordsAtHand(id).length > 0;
+    const isHere = () => this.recordsAtHand(id).some((record) => !this.#isClaim(record));
+    if (isHere()) return this.recordsAtHand(id);
     // Friends first: of what is theirs no tracker needs to hear.
     const friends = [...this.#peers].flatMap(([key, source]) => (this.#people.isFriend(key) ? [source] : []));
     if (friends.length > 0) await this.#lookUp(id, isHere, friends, FRIENDS_WAIT_MS);
@@ -193,7 +192,8 @@ export class Catalog {
 
   /** Picture of the newest record of this video that has one which may be shown. */
   async thumbnailOf(id: VideoId): Promise<Uint8Array | undefined> {
-    const records = await this.recordsOf(id);
+    const atHand = this.recordsAtHand(id);
+    const records = atHand.length > 0 ? atHand : await this.recordsOf(id);
     const own = this.#own.get(recordKeyOf(this.options.self.fingerprint, id));
     if (own) return own.cached.hasThumbnail ? own.record.thumbnail : undefined;
     const newest = records
@@ -255,6 +255,14 @@ export class Catalog {
     const forFriends = records.filter(({ audience }) => audience === "friends");
     const isOfFriend = forFriends.some(({ owner }) => this.#people.isFriend(owner));
     return isOfFriend || (forFriends.length > 0 && forFriends.length === records.length);
+  }
+
+  /**
+   * A stranger says that it is for friends, ourselves among them. That may be so, and then no tracker is to hear of it; or it is
+   * somebody else's and for everybody, as other peers then say.
+   */
+  #isClaim({ audience, owner }: VideoRecord): boolean {
+    return audience === "friends" && owner !== this.options.self.fingerprint && !this.#people.isFriend(owner);
   }
 
   /** Those of `recordsOf` that are known without asking anybody. */
