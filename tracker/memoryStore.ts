@@ -145,6 +145,10 @@ export class MemoryStore implements TrackerStore {
       const wanted = new Set(query.fingerprints);
       matches = matches.filter((session) => wanted.has(session.info.fingerprint));
     }
+    if (query.names) {
+      const wanted = new Set(query.names.map(peerIdKey));
+      matches = matches.filter((session) => wanted.has(peerIdKey(session.info.peerId)));
+    }
     if (query.text) {
       const text = foldText(query.text);
       matches = matches.filter((session) => session.foldedName.includes(text));

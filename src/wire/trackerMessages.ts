@@ -8,6 +8,7 @@
 import * as z from "zod";
 import { MAX_RECORD_BYTES } from "./constants";
 import { StreamletError } from "./errors";
+import { MAX_PEER_ID_CHARS } from "./trackerAddress";
 import { type Fingerprint, isFingerprint, isVideoId, type VideoId } from "./types";
 
 export const TRACKER_PROTOCOL_VERSION = 1;
@@ -97,6 +98,8 @@ const directoryQuery = z.object({
   /** Part of the name, without case. */
   text: z.string().max(MAX_QUERY_TEXT_CHARS).optional(),
   fingerprints: z.array(fingerprint).max(MAX_FILTER_VALUES).optional(),
+  /** Whole names, without case. */
+  names: z.array(z.string().max(MAX_PEER_ID_CHARS)).max(MAX_FILTER_VALUES).optional(),
   limit: z.number().int().min(1).max(MAX_DIRECTORY_ROWS),
   cursor: cursor.optional(),
 });

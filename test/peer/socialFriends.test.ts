@@ -18,6 +18,7 @@ import { LOOPBACK } from "../helpers/sockets";
 import { tempDir } from "../helpers/tempDir";
 import { answerWhere } from "../helpers/until";
 import { withTracker } from "../helpers/withTracker";
+import { RawPeer } from "../tracker/support";
 
 const MIB = 1024 * 1024;
 
@@ -70,6 +71,23 @@ describe("friends", function () {
     await bob.session.stop();
     const gone = await contactWhere(alice, "bob is away", (c) => !c.connected && !c.online);
     assert.ok(gone.lastSeen! > Date.now() - 60_000);
+  });
+
+  it("are not hidden from: whoever bears their name is found at the tracker, behind the end of any list", async () => {
+    const { port } = net.tracker;
+    const crowd = ["a1", "a2", "a3", "a4", "ZED"].map((peerId) => RawPeer.join({ port, peerId }));
+    const alice = await startPeer("alice", { trackers: [net.address] });
+    await Promise.all(crowd);
+    const shown = async () => (await alice.session.queryPeers({ limit: 3 })).peers;
+    await answerWhere("the list is full", shown, ({ length }) => length === 3);
+    await alice.session.addFriend("ab".repeat(32), "Zed");
+    const peers = await answerWhere("the impostor is listed", shown, (all) => all.some(({ impostor }) => impostor));
+    assert.deepEqual(
+      peers.map(({ peerId }) => peerId),
+      ["a1", "a2", "a3", "ZED"],
+    );
+    await alice.session.removeFriend("ab".repeat(32));
+    await answerWhere("it is like all others", shown, ({ length }) => length === 3);
   });
 
   it("are pinned by their key: somebody else at their address, or with their name, is not taken for them", async () => {

@@ -438,6 +438,9 @@ export function describeStore(name: string, make: MakeStore): void {
         assert.equal(second.cursor, undefined);
         assert.equal((await store.sessions({ limit: 5, text: "AR" })).sessions[0]?.peerId, "carol");
         assert.equal((await store.sessions({ limit: 5, fingerprints: [BOB] })).sessions[0]?.peerId, "Bob");
+        const named = async (...names: string[]) =>
+          (await store.sessions({ limit: 5, names })).sessions.map(({ peerId }) => peerId);
+        assert.deepEqual([await named("bOB", "Nobody"), await named("Bo"), await named()], [["Bob"], [], []]);
         assert.deepEqual(store.counts().sessions, 3);
       });
 

@@ -38,6 +38,8 @@ export interface StoredContact {
 /** What others in the engine need to know of people. */
 export interface People {
   friends(): Iterable<Fingerprint>;
+  /** As `peerIdKey` has them; those that are known. */
+  friendNames(): Iterable<string>;
   isFriend(fingerprint: Fingerprint): boolean;
   isBlocked(fingerprint: Fingerprint): boolean;
   /** Bears the name of a friend (compared without case) under another key. */
@@ -53,6 +55,7 @@ export function refuseBlocked(people: People, fingerprint: Fingerprint): void {
 /** For whoever has no contacts. */
 export const NOBODY_KNOWN: People = {
   friends: () => [],
+  friendNames: () => [],
   isFriend: () => false,
   isBlocked: () => false,
   isImpostor: () => false,
@@ -114,6 +117,10 @@ export class Contacts implements People {
 
   friends(): Fingerprint[] {
     return [...this.#contacts.values()].flatMap(({ kind, fingerprint }) => (kind === "friend" ? [fingerprint] : []));
+  }
+
+  friendNames(): ReadonlySet<string> {
+    return this.#friendNames;
   }
 
   get(fingerprint: Fingerprint): StoredContact | undefined {

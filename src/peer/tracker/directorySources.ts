@@ -7,6 +7,7 @@ import type { People } from "../social/contacts";
 import type { NetworkPeer, PeersPage } from "../status";
 import { AnswerCache } from "./answerCache";
 import { type CatalogPeer, waitSettled } from "./catalogSources";
+import { Namesakes } from "./namesakes";
 import type { DirectoryRows, TrackerClient } from "./trackerClient";
 
 const PATIENCE_MS = 1_000;
@@ -38,6 +39,8 @@ interface TrackerDirectory {
   cache: AnswerCache<{ limit: number }, DirectoryAnswer>;
   /** Who was there before the present connection: still counts while the tracker may not know everybody yet. */
   carried: DirectoryPeer[];
+  /** Shown however long the list is. */
+  namesakes: Namesakes;
   unsubscribe: (() => void)[];
   cancelSettled: () => void;
 }
@@ -75,11 +78,13 @@ export class DirectorySources {
         onAnswer: onAnswered,
       }),
       carried: [],
+      namesakes: new Namesakes(client, clock, this.context.people, () => this.#changed()),
       unsubscribe: [],
       cancelSettled: () => {},
     };
     const changed = () => {
       tracker.cache.markStale();
+      tracker.namesakes.lookSoon();
       this.#changed();
     };
     tracker.unsubscribe.push(
@@ -107,6 +112,7 @@ export class DirectorySources {
 
   /** Who is a friend, or blocked, has changed. */
   peopleChanged(): void {
+    for (const { namesakes } of this.#trackers) namesakes.lookSoon();
     this.#changed();
   }
 
@@ -136,6 +142,7 @@ export class DirectorySources {
   #remove(tracker: TrackerDirectory): void {
     if (!this.#trackers.delete(tracker)) return;
     tracker.cancelSettled();
+    tracker.namesakes.dispose();
     for (const unsubscribe of tracker.unsubscribe) unsubscribe();
   }
 
@@ -203,6 +210,12 @@ export class DirectorySources {
         else merged.set(peer.fingerprint, { ...peer, self: false, connected: false, ...UNKNOWN_PERSON });
       }
     }
+    for (const { namesakes } of this.#trackers) {
+      for (const peer of namesakes.list()) {
+        if (merged.has(peer.fingerprint)) continue;
+        merged.set(peer.fingerprint, { ...peer, self: false, connected: false, ...UNKNOWN_PERSON });
+      }
+    }
     for (const { fingerprint } of [...merged.values()]) if (people.isBlocked(fingerprint)) merged.delete(fingerprint);
     const names = new Map<string, number>();
     for (const { peerId } of merged.values()) names.set(peerIdKey(peerId), (names.get(peerIdKey(peerId)) ?? 0) + 1);
@@ -214,7 +227,12 @@ export class DirectorySources {
     const peers = [...merged.values()].sort(
       (a, b) => compareText(peerIdKey(a.peerId), peerIdKey(b.peerId)) || compareText(a.fingerprint, b.fingerprint),
     );
-    return { peers: peers.slice(0, limit), total: complete ? merged.size : Math.max(total, merged.size) };
+    // Nobody escapes notice behind the end of the list.
+    const impostors = peers.slice(limit).filter(({ impostor }) => impostor);
+    return {
+      peers: [...peers.slice(0, limit), ...impostors],
+      total: complete ? merged.size : Math.max(total, merged.size),
+    };
   }
 
   #changed(): void {
