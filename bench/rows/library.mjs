@@ -25,7 +25,10 @@ const QUICK_VIDEOS = 500;
 const KIB = 1024;
 const MAX_KIB_PER_SECOND = 20;
 const MAX_HOST_DELAY_MS = 20;
-const MAX_ENGINE_DELAY_MS = 50;
+/** Going through all videos once, on a thread that also receives. */
+const MAX_ENGINE_DELAY_MS = 75;
+/** At a start every row is new once: read, shown and sent whole. */
+const MAX_START_DELAY_MS = 250;
 const MAX_STOP_SECONDS = 2;
 /** A timer this short sees every block of the loop; its own length is in each value and is taken off. */
 const RESOLUTION_MS = 1;
@@ -71,11 +74,11 @@ export async function run(bench) {
   bench.note(`${count} videos`);
   bench.tell("first start", [first.seconds], "s");
   bench.tell("until the tracker knows all of them", [first.told], "s");
-  bench.atMost("engine's longest delay in it", [first.delay], MAX_ENGINE_DELAY_MS, "ms");
+  bench.atMost("engine's longest delay in it", [first.delay], MAX_START_DELAY_MS, "ms");
   bench.atMost("stop right after it", [first.stop], MAX_STOP_SECONDS, "s");
   bench.tell("second start", [second.seconds], "s");
   bench.tell("until the tracker knows all of them again", [second.told], "s");
-  bench.atMost("engine's longest delay in the second", [second.delay], MAX_ENGINE_DELAY_MS, "ms");
+  bench.atMost("engine's longest delay in the second", [second.delay], MAX_START_DELAY_MS, "ms");
   bench.atMost("over the port while one downloads", [download.port], MAX_KIB_PER_SECOND, "KiB/s");
   bench.atMost("to a second window meanwhile", [download.socket], MAX_KIB_PER_SECOND, "KiB/s");
   bench.atMost("main thread's longest delay meanwhile", [download.hostDelay], MAX_HOST_DELAY_MS, "ms");

@@ -31,6 +31,8 @@ export class Publisher {
   private readonly hopeless = new WeakSet<LibraryEntry>();
   /** Everybody has been told of everything once. */
   private complete = false;
+  /** What the catalogue has been told. */
+  private own: OwnVideo[] = [];
   private cancelSlice: (() => void) | undefined;
 
   constructor(
@@ -52,13 +54,8 @@ export class Publisher {
     const now = this.engine.wallClock();
     for (const runtime of this.runtimes()) {
       const { entry } = runtime;
-      if (
-        this.isOffered(runtime) &&
-        !this.hopeless.has(entry) &&
-        !this.isFresh(this.signed.get(entry.key), entry, now)
-      ) {
-        this.queue.add(entry.key);
-      }
+      if (!isOffered(entry) || this.isFresh(this.signed.get(entry.key), entry, now)) continue;
+      if (!this.hopeless.has(entry)) this.queue.add(entry.key);
     }
     this.signSlice();
     if (this.queue.size > 0) this.signLater();
@@ -111,10 +108,11 @@ export class Publisher {
       if (!entry.id) continue;
       // A tracker never hears of a video for friends.
       const secret = entry.audience === "friends";
-      const holds = runtime.isSeeding || (runtime.isDownloading && runtime.bytesDone > 0);
-      if (!secret && runtime.isDownloading) want.push(entry.id);
+      const isDownloading = entry.state !== "ready" && runtime.isDownloading;
+      const holds = entry.state === "ready" || (isDownloading && runtime.bytesDone > 0);
+      if (!secret && isDownloading) want.push(entry.id);
       if (!secret && entry.shared && holds) have.push(entry.id);
-      const known = this.isOffered(runtime) ? this.signed.get(entry.key) : undefined;
+      const known = isOffered(entry) ? this.signed.get(entry.key) : undefined;
       if (known === undefined || known.text !== entry.record || known.record.expires <= now) continue;
       if (!secret) published.push({ id: entry.id, record: known.bytes });
       own.push({ record: known.record, receivedAt: entry.addedAt });
@@ -123,16 +121,15 @@ export class Publisher {
     const shared = new Set(published.map((p) => p.id));
     this.withdrawals.prune(now, (id) => shared.has(id));
     const withdrawn = this.withdrawals.list();
-    this.catalog.setOwn(own);
+    if (own.length !== this.own.length || own.some(({ record }, index) => record !== this.own[index]?.record)) {
+      this.own = own;
+      this.catalog.setOwn(own);
+    }
     for (const tracker of this.trackers) {
       tracker.setWithdrawn(withdrawn);
       tracker.setAnnounced({ have, want });
       tracker.setPublished(published);
     }
-  }
-
-  private isOffered({ entry, isSeeding }: VideoRuntime): boolean {
-    return entry.id !== undefined && entry.origin === "uploaded" && isSeeding;
   }
 
   private isFresh(known: Signed | undefined, entry: LibraryEntry, now: number): boolean {
@@ -230,4 +227,9 @@ export class Publisher {
       identity.spki,
     );
   }
+}
+
+/** One's own, whole, and for others: it has a record. As `VideoRuntime.isSeeding`, which looks at the library for each question. */
+function isOffered({ id, origin, shared, state }: LibraryEntry): boolean {
+  return id !== undefined && origin === "uploaded" && shared && state === "ready";
 }

@@ -5,8 +5,12 @@
 import { StreamletError } from "../wire/errors";
 import type { Engine } from "./engine";
 import type { Rechecks } from "./rechecks";
+import { inParallel } from "./storage/inParallel";
 import type { Uploads } from "./uploads";
 import { VideoRuntime } from "./videoRuntime";
+
+/** Asking for ten thousand files at a time keeps the thread, not the disk, busy. */
+const LOOKS_AT_ONCE = 64;
 
 export class Runtimes {
   private readonly byKey = new Map<string, VideoRuntime>();
@@ -61,15 +65,13 @@ export class Runtimes {
       this.adopt(key);
     }
     await uploads.sweep();
-    const looks: Promise<void>[] = [];
-    for (const runtime of this.byKey.values()) {
+    await inParallel([...this.byKey.values()], LOOKS_AT_ONCE, async (runtime) => {
       const { state, partPath } = runtime.entry;
       if (state === "hashing" || state === "optimising") uploads.begin(runtime);
-      else if (state === "checking" && !partPath)
+      else if (state === "checking" && !partPath) {
         void rechecks.check(runtime).catch(() => undefined); // its state says it
-      else looks.push(runtime.open());
-    }
-    await Promise.all(looks);
+      } else await runtime.open();
+    });
   }
 
   /** What nobody uses is freed. */

@@ -3,6 +3,8 @@ import type { Snapshot } from "./status";
 
 /** At most four snapshots a second, and none while nothing changes; the first change after a pause is told at once. */
 const INTERVAL_MS = 250;
+/** Where thousands of rows change at a time, telling of them takes no more than this part of the thread's time. */
+const MOST_OF_TIME = 0.1;
 
 export class Snapshots {
   private readonly listeners = new Set<(snapshot: Snapshot) => void>();
@@ -36,8 +38,10 @@ export class Snapshots {
     this.cancelTimer = undefined;
     if (!this.dirty) return;
     this.dirty = false;
+    const begun = this.clock.now();
     const snapshot = this.take();
     for (const listener of this.listeners) listener(snapshot);
-    this.cancelTimer = this.clock.after(INTERVAL_MS, () => this.emit());
+    const pause = Math.max(INTERVAL_MS, (this.clock.now() - begun) / MOST_OF_TIME);
+    this.cancelTimer = this.clock.after(pause, () => this.emit());
   }
 }

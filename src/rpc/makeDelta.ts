@@ -33,7 +33,7 @@ function deltaOfParts<T extends object>(before: T, after: T): PartsDelta<T> | un
 function deltaOfVideos(before: readonly LibraryVideo[], after: readonly LibraryVideo[]): VideosDelta | undefined {
   if (before === after) return undefined;
   const known = new Map(before.map((video) => [video.key, video]));
-  const changed = after.filter((video) => !same(known.get(video.key), video));
+  const changed = after.filter((video) => !sameVideo(known.get(video.key), video));
   for (const { key } of after) known.delete(key);
   const delta: VideosDelta = { changed, removed: [...known.keys()] };
   const left = applyToVideos(before, delta);
@@ -41,7 +41,17 @@ function deltaOfVideos(before: readonly LibraryVideo[], after: readonly LibraryV
   return changed.length > 0 || delta.removed.length > 0 || delta.order ? delta : undefined;
 }
 
+/** Field by field, since all of ten thousand may have changed. */
+function sameVideo(a: LibraryVideo | undefined, b: LibraryVideo): boolean {
+  if (a === b) return true;
+  if (!a) return false;
+  const names = Object.keys(a) as (keyof LibraryVideo)[];
+  return names.length === Object.keys(b).length && names.every((name) => same(a[name], b[name]));
+}
+
 /** States are JSON made by one piece of code, so that the order of their keys does not differ. */
 function same(a: unknown, b: unknown): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b);
+  if (a === b) return true;
+  const isObject = typeof a === "object" && typeof b === "object" && a !== null && b !== null;
+  return isObject && JSON.stringify(a) === JSON.stringify(b);
 }

@@ -220,12 +220,13 @@ export class Library {
 
   async #write(): Promise<void> {
     this.#dirty = false;
-    const text = formatLibrary(this.entries());
+    const entries = this.entries();
     const extras = [...this.#changedExtras];
     const removed = [...this.#removed];
     this.#changedExtras.clear();
     try {
       await inParallel(extras, EXTRAS_AT_ONCE, (key) => this.#writeExtras(key));
+      const text = await formatLibrary(entries);
       await this.#backUp();
       await writeAtomic(this.#path, text);
     } catch (error) {

@@ -142,6 +142,7 @@ const MIGRATIONS: ((raw: Record<string, unknown>) => Record<string, unknown>)[] 
 
 /** Checking so many takes some milliseconds, after which others get a turn. */
 const ENTRIES_PER_SLICE = 200;
+const LINES_PER_SLICE = 1_000;
 
 export interface ParsedLibrary {
   entries: LibraryEntry[];
@@ -152,8 +153,12 @@ export interface ParsedLibrary {
 }
 
 /** One entry a line, so that a text cut anywhere loses one entry only. */
-export function formatLibrary(entries: readonly LibraryEntry[]): string {
-  const lines = entries.map(lineOf);
+export async function formatLibrary(entries: readonly LibraryEntry[]): Promise<string> {
+  const lines: string[] = [];
+  for (const [index, entry] of entries.entries()) {
+    if (index % LINES_PER_SLICE === LINES_PER_SLICE - 1) await setImmediate();
+    lines.push(lineOf(entry));
+  }
   return `{"version":${LIBRARY_VERSION},"entries":[\n${lines.join(",\n")}\n]}\n`;
 }
 
@@ -184,13 +189,14 @@ export async function parseLibrary(text: string): Promise<ParsedLibrary> {
     head.data,
   );
   const list = migrated.entries as unknown[];
-  const parsed: z.ZodSafeParseResult<LibraryEntry>[] = [];
+  const entries: LibraryEntry[] = [];
+  let bad: z.core.$ZodIssue | undefined;
   for (const [index, entry] of list.entries()) {
-    if (index % ENTRIES_PER_SLICE === 0) await setImmediate();
-    parsed.push(ENTRY.safeParse(entry));
+    if (index % ENTRIES_PER_SLICE === ENTRIES_PER_SLICE - 1) await setImmediate();
+    const parsed = ENTRY.safeParse(entry);
+    if (parsed.success) entries.push(withoutUndefined(parsed.data));
+    else bad ??= parsed.error.issues[0];
   }
-  const entries = parsed.flatMap((result) => (result.success ? [withoutUndefined(result.data)] : []));
-  const bad = parsed.find((result) => !result.success)?.error?.issues[0];
   if (!bad) return { entries };
   const where = bad.path.join(".") || "entry";
   return {

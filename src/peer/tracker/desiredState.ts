@@ -120,7 +120,8 @@ export class DesiredState {
     }
     for (const [id, { record, withdraw }] of next) {
       const known = this.#records.get(id);
-      if (known && known.withdraw === withdraw && equalBytes(known.record, record)) continue;
+      const isSame = known?.record === record || (known !== undefined && equalBytes(known.record, record));
+      if (isSame && known?.withdraw === withdraw) continue;
       this.#records.set(id, { record, withdraw, state: "untold" });
       this.#untold.add(id);
     }
