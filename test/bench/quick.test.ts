@@ -5,7 +5,7 @@ import { tempDir } from "../helpers/tempDir";
 /** On an idle machine it takes half a minute. */
 const TIMEOUT_MS = 240_000;
 /** All but those that open VS Code: what they drive has specs of its own (test/vscode/player.spec.ts). */
-const ROWS = ["tls", "plain", "four", "import", "memory", "host-delay", "first-block"];
+const ROWS = ["tls", "plain", "four", "import", "memory", "host-delay", "first-block", "library"];
 
 /** The programs of this build, bundled beside the tests; sides that are not here are skipped, not installed. */
 function runBench(): Promise<{ code: number | null; output: string }> {
