@@ -20,8 +20,11 @@ const RUN_ID = `${process.pid}-${Date.now()}`;
 const VSCODE_SUITES = ["host-suite", "vscode"];
 /** Whole peers on real sockets, programs as processes: minutes instead of seconds. */
 const SLOW_AREAS = ["peer", "cli", "ui", "interop", "bench", "sim"];
-/** Simulated crowds: nothing but computing, in a file per core. */
-const PARALLEL_AREAS = ["sim"];
+/** Areas of which several files run at the same time. */
+const PARALLEL_AREAS = { sim: availableParallelism(), peer: availableParallelism() };
+/** Files that measure time or speed: each runs alone, after the others of its area. */
+const MEASURING =
+  /_(limits\w*|stream\w*|swarmLinks|swarmFloods|convert\w*|mediaBombs|mediaProbe|netListener)\.test\.js$/;
 
 /**
  * @typedef {{passed: number, failed: string[], skipped: {title: string, why: string}[]}} Outcome
@@ -43,7 +46,6 @@ function areas() {
 
 /** @returns {Suite[]} */
 function suites() {
-  const bundles = (area) => join("out", "test", `${area}_*.test.js`);
   const specs = (keep) =>
     readdirSync(join(ROOT, "test", "vscode"))
       .filter((file) => file.endsWith(".spec.ts") && keep(file))
@@ -51,17 +53,7 @@ function suites() {
   const hooks = join("out", "vscode", "hooks.mjs");
   return [
     { name: "check", run: check },
-    ...areas().map((area) => ({
-      name: area,
-      run: (env) =>
-        mocha(
-          [
-            ...(PARALLEL_AREAS.includes(area) ? ["--parallel", "--jobs", `${availableParallelism()}`] : []),
-            bundles(area),
-          ],
-          env,
-        ),
-    })),
+    ...areas().map((area) => ({ name: area, run: (env) => areaSuite(area, env) })),
     {
       name: "package",
       run: (env) =>
@@ -76,6 +68,27 @@ function suites() {
       run: (env) => mocha(["--require", hooks, ...specs((file) => file !== "package.spec.ts")], env),
     },
   ];
+}
+
+/** @returns {Promise<Outcome>} */
+async function areaSuite(area, env) {
+  const out = join(ROOT, "out", "test");
+  const files = readdirSync(out).filter((file) => file.startsWith(`${area}_`) && file.endsWith(".test.js"));
+  const paths = (list) => list.map((file) => join(out, file));
+  const jobs = PARALLEL_AREAS[area] ?? 1;
+  if (jobs === 1) return mocha(paths(files), env);
+  const together = await mocha(
+    ["--parallel", "--jobs", `${jobs}`, ...paths(files.filter((file) => !MEASURING.test(file)))],
+    env,
+  );
+  const measuring = files.filter((file) => MEASURING.test(file));
+  if (measuring.length === 0) return together;
+  const alone = await mocha(paths(measuring), env);
+  return {
+    passed: together.passed + alone.passed,
+    failed: [...together.failed, ...alone.failed],
+    skipped: [...together.skipped, ...alone.skipped],
+  };
 }
 
 /** Types, lint, format and import rules; each counts as one test. */
