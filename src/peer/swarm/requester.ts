@@ -261,7 +261,7 @@ export class Requester {
       isActive: (index) => this.active.has(index),
       remote: connection.remote!,
       availability: this.availability.counts,
-      isSuggested: (index) => connection.suggested.has(index),
+      suggested: connection.suggested,
       random: this.random,
     });
     return piece < 0 ? undefined : this.start(piece, connection, false);
