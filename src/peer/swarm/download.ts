@@ -145,7 +145,10 @@ export class Download {
   onReject(connection: PeerConnection, piece: number, begin: number, length: number): void {
     this.host.downloadLimiter.give(length);
     this.requests.takeBack({ piece, begin, length });
-    if (connection.peerChoking) return;
+    if (connection.peerChoking) {
+      connection.allowedFast.delete(piece); // that was allowed no longer
+      return;
+    }
     // An unchoking peer that rejects does not have the piece after all.
     connection.remote?.clear(piece);
     this.availability.change(connection, piece, false);

@@ -21,6 +21,7 @@ import { decodeMessage, encodeMessage, type Message } from "../../wire/messages"
 import type { Grant } from "../../wire/records";
 import type { ConnectionHost, HashRequest, RemotePeer } from "./connectionHost";
 import { Hello } from "./hello";
+import { Leftovers } from "./leftovers";
 import { Pipeline } from "./pipeline";
 import { RateMeter } from "./rateMeter";
 import { MAX_UNSENT_BYTES, ReadGate } from "./readGate";
@@ -29,10 +30,6 @@ import { WireReader, type WireSink } from "./wireReader";
 
 /** Suggestions kept, and pieces that may be had while choked: a few are enough to choose from. */
 const MAX_SUGGESTIONS = 16;
-/** Pieces that a peer has begun to take when its turn ends, and may take to their end: others cannot use what it has of them. */
-const MAX_LEFTOVERS = 2;
-/** For so long. */
-const LEFTOVERS_MS = 60_000;
 /** What one small message takes in memory until it is written. */
 const UNSENT_MESSAGE_BYTES = 256;
 
@@ -59,11 +56,8 @@ export class PeerConnection implements WireSink {
   readonly suggested = new Set<number>();
   /** What it gives us although it chokes us (BEP 6, "allowed fast"). */
   readonly allowedFast = new Set<number>();
-  /** What it has asked us for and lacks. */
-  private readonly begun = new Set<number>();
   /** What we give it although we choke it. */
-  private readonly leftovers = new Set<number>();
-  private leftoversUntil = 0;
+  private readonly leftovers = new Leftovers();
   /** Next to no payload for a while although requests are under way. */
   snubbed = false;
   /** When a block's worth of payload had come since the last time: who sends byte by byte makes no progress. */
@@ -192,27 +186,20 @@ export class PeerConnection implements WireSink {
   setChoking(choking: boolean): void {
     if (this.amChoking === choking) return;
     this.amChoking = choking;
-    this.leftovers.clear();
-    if (choking && this.hello.supportsFast) this.allowLeftovers();
-    this.send({ type: choking ? "choke" : "unchoke" });
-    if (!choking) return this.uploader!.start();
+    if (!choking) {
+      this.leftovers.onTurnBegun();
+      this.send({ type: "unchoke" });
+      return this.uploader!.start();
+    }
+    if (this.hello.supportsFast) {
+      const sizeOf = (piece: number) => this.host.content()!.pieceSize(piece);
+      for (const piece of this.leftovers.onTurnEnded(this.host.clock.now(), sizeOf)) {
+        this.send({ type: "allowedFast", piece });
+      }
+    }
+    this.send({ type: "choke" });
     for (const request of this.uploader!.drop(({ piece }) => !this.leftovers.has(piece)))
       if (this.hello.supportsFast) this.send({ type: "reject", ...request });
-  }
-
-  private allowLeftovers(): void {
-    this.leftoversUntil = this.host.clock.now() + LEFTOVERS_MS;
-    for (const piece of this.begun) {
-      if (this.leftovers.size === MAX_LEFTOVERS) break;
-      this.leftovers.add(piece);
-      this.send({ type: "allowedFast", piece });
-    }
-    this.begun.clear();
-    for (const piece of this.leftovers) this.begun.add(piece);
-  }
-
-  private isLeftover(piece: number): boolean {
-    return this.leftovers.has(piece) && this.host.clock.now() < this.leftoversUntil;
   }
 
   request(piece: number, begin: number, length: number): void {
@@ -417,10 +404,10 @@ export class PeerConnection implements WireSink {
       source?.content.isValidRange(piece, begin, length) === true &&
       source.hasPiece(piece) &&
       length <= limit &&
-      (!this.amChoking || this.isLeftover(piece)) &&
-      this.uploader!.queued < MAX_QUEUED_REQUESTS;
+      this.uploader!.queued < MAX_QUEUED_REQUESTS &&
+      (!this.amChoking || this.leftovers.take(piece, length, this.host.clock.now()));
     if (serves) {
-      this.begun.add(piece);
+      this.leftovers.onRequest(piece);
       this.host.onRequest(this, piece);
       return this.uploader!.push({ piece, begin, length });
     }
@@ -453,8 +440,7 @@ export class PeerConnection implements WireSink {
     if (piece >= this.pieceCount())
       throw new StreamletError("bad-message", `The peer claims piece ${piece}, which does not exist.`);
     if (!this.remoteKnown || !this.remote) this.setRemote("none");
-    this.begun.delete(piece);
-    this.leftovers.delete(piece);
+    this.leftovers.onHave(piece);
     if (this.remote!.set(piece)) this.host.onHave(this, piece);
   }
 
