@@ -156,7 +156,7 @@ describe("settings, in the real VS Code", function () {
     await field(page, "Downloads folder").press("Escape");
     await edit({ "streamlet.limits.uploadSlots": "many" });
     await page.getByText("settings.json has a value that cannot be used").waitFor();
-    assert.equal(await number("Upload slots").inputValue(), "20");
+    assert.equal(await number("Upload slots").inputValue(), "8");
     await page.getByRole("button", { name: "Reset to the default: Upload slots" }).press("Enter");
     await untilStored("streamlet.limits.uploadSlots", undefined);
   });
