@@ -20,8 +20,8 @@ const RUN_ID = `${process.pid}-${Date.now()}`;
 const VSCODE_SUITES = ["host-suite", "vscode"];
 /** Whole peers on real sockets, programs as processes: minutes instead of seconds. */
 const SLOW_AREAS = ["peer", "cli", "ui", "interop", "bench", "sim"];
-/** Areas of which several files run at the same time. */
-const PARALLEL_AREAS = { sim: availableParallelism(), peer: availableParallelism() };
+/** Areas of which a file per core runs at the same time. */
+const PARALLEL_AREAS = ["sim", "peer"];
 /** Files that measure time or speed: each runs alone, after the others of its area. */
 const MEASURING =
   /_(limits\w*|stream\w*|swarmLinks|swarmFloods|convert\w*|mediaBombs|mediaProbe|netListener)\.test\.js$/;
@@ -75,10 +75,9 @@ async function areaSuite(area, env) {
   const out = join(ROOT, "out", "test");
   const files = readdirSync(out).filter((file) => file.startsWith(`${area}_`) && file.endsWith(".test.js"));
   const paths = (list) => list.map((file) => join(out, file));
-  const jobs = PARALLEL_AREAS[area] ?? 1;
-  if (jobs === 1) return mocha(paths(files), env);
+  if (!PARALLEL_AREAS.includes(area)) return mocha(paths(files), env);
   const together = await mocha(
-    ["--parallel", "--jobs", `${jobs}`, ...paths(files.filter((file) => !MEASURING.test(file)))],
+    ["--parallel", "--jobs", `${availableParallelism()}`, ...paths(files.filter((file) => !MEASURING.test(file)))],
     env,
   );
   const measuring = files.filter((file) => MEASURING.test(file));

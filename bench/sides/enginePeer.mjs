@@ -59,7 +59,7 @@ function untilFile(path) {
   });
 }
 
-/** Milliseconds of CPU that the main thread has taken; which only Linux says; elsewhere how long its event loop was active. */
+/** Milliseconds of CPU that the main thread has taken, as Linux says; elsewhere how long its event loop was active. */
 function mainThreadMs() {
   try {
     return Number(readFileSync(`/proc/self/task/${process.pid}/schedstat`, "latin1").split(" ")[0]) / 1e6;
