@@ -12,6 +12,9 @@ export const UI_TIMEOUT_MS = 20_000;
 const APPEAR_MS = 1_500;
 /** How far the simple file dialog is behind the keys; it shows no sign of having caught up. */
 const DIALOG_FOLLOWS_MS = 700;
+/** Longer than the workbench waits before it writes its state (`Storage.DEFAULT_FLUSH_DELAY`: 100 ms), by the same page's clock. */
+const STATE_DELAY_MS = 150;
+const STATE_DATABASE = "vscode-web-state-db-global";
 const SCREENSHOT_DIR = resolve("out/screenshots");
 
 /** One window of VS Code, driven as a person does: keys, clicks, and what the screen shows. */
@@ -34,13 +37,31 @@ export class Workbench {
 
   /** Reloads the window, as "Developer: Reload Window" does. */
   async reload(): Promise<void> {
+    await this.stateStored();
     await this.page.reload();
     await this.ready();
   }
 
   /** Closes the window; its extensions' `deactivate()` runs. */
   async close(): Promise<void> {
+    await this.stateStored();
     await this.page.close();
+  }
+
+  /**
+   * Waits until what extensions have put into `globalState` is on disk. In a browser the workbench writes a tenth of a second after
+   * the last change, and what has not been written when its page goes is lost; a desktop VS Code writes it then.
+   */
+  private async stateStored(): Promise<void> {
+    await this.page.evaluate(`(async () => {
+      await new Promise((resolve) => setTimeout(resolve, ${STATE_DELAY_MS}));
+      const opening = indexedDB.open("${STATE_DATABASE}");
+      await new Promise((resolve) => { opening.onsuccess = opening.onerror = resolve; });
+      const database = opening.result;
+      const behind = database.transaction(database.objectStoreNames, "readwrite");
+      await new Promise((resolve) => { behind.oncomplete = resolve; behind.commit(); });
+      database.close();
+    })()`);
   }
 
   // Commands and quick inputs
