@@ -66,21 +66,22 @@ async function packaged(bench) {
 }
 
 /**
- * Runs in every frame before its own scripts. Notes when somebody clicked, and when a video was told to load, knew its size, and had
+ * Runs in every frame before its own scripts. Notes when somebody clicked, and when a video was told to play, knew its size, and had
  * a frame on the screen; milliseconds since the epoch, so that frames of different processes can be compared.
  * A webview writes its document anew and loses listeners by that: what is patched into prototypes stays.
  */
 function watchFrames() {
-  const seen = { clicks: [], loads: [], metadata: [], frames: [] };
+  const seen = { clicks: [], plays: [], metadata: [], frames: [] };
   globalThis.streamletBench = seen;
   const note = (list) => list.push(performance.timeOrigin + performance.now());
   document.addEventListener("click", () => note(seen.clicks), true);
-  const { load } = HTMLMediaElement.prototype;
-  HTMLMediaElement.prototype.load = function () {
-    note(seen.loads);
+  const { play } = HTMLMediaElement.prototype;
+  HTMLMediaElement.prototype.play = function () {
+    note(seen.plays);
     this.requestVideoFrameCallback?.(() => note(seen.frames));
-    this.addEventListener("loadedmetadata", () => note(seen.metadata));
-    return load.call(this);
+    if (this.readyState > 0) note(seen.metadata);
+    else this.addEventListener("loadedmetadata", () => note(seen.metadata));
+    return play.call(this);
   };
 }
 
@@ -134,7 +135,7 @@ export class Editor {
     );
     const [clicked] = await window.page.evaluate(() => globalThis.streamletBench.clicks);
     const after = (list) => list[0] - clicked;
-    return { page, frame: after(seen.frames), load: after(seen.loads), metadata: after(seen.metadata) };
+    return { page, frame: after(seen.frames), told: after(seen.plays), metadata: after(seen.metadata) };
   }
 
   /** Milliseconds until a frame of the new position is on the screen. */

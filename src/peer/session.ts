@@ -29,6 +29,7 @@ import {
   type Check,
   type Contact,
   type FileFacts,
+  type LibraryVideo,
   type ManualConnection,
   type MediaTools,
   type NetworkPage,
@@ -210,7 +211,10 @@ export class Session implements PeerService {
     return this.peer().downloads.result(key);
   }
 
-  async openStream(source: string, origin?: string): Promise<{ id: string; key: string; url: string }> {
+  async openStream(
+    source: string,
+    origin?: string,
+  ): Promise<{ id: string; key: string; url: string; video: LibraryVideo }> {
     const peer = this.peer();
     const key = peer.runtimes.has(source) ? source : (await peer.downloads.request({ source }, { toPlay: true })).key;
     const runtime = this.runtime(key);
@@ -220,7 +224,8 @@ export class Session implements PeerService {
     else if (!runtime.isDownloading) await this.resume(key);
     await runtime.wake();
     peer.assertRunning();
-    return { key, ...(await peer.gateway.open(streamSource(peer, key), origin)) };
+    const stream = await peer.gateway.open(streamSource(peer, key), origin);
+    return { key, ...stream, video: runtime.status() };
   }
 
   async playback(key: string): Promise<Playback | null> {

@@ -1,3 +1,6 @@
+/** Of the element of a page's HTML that holds, as JSON, what the page is told before it has said anything; not every page has one. */
+export const FIRST_MESSAGE_ID = "first-message";
+
 /** What every page is told besides its own messages: how it is to look. */
 export const THEMES = ["auto", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];

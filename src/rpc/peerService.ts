@@ -5,6 +5,7 @@ import type {
   Check,
   Contact,
   FileFacts,
+  LibraryVideo,
   ManualConnection,
   MediaTools,
   NetworkPage,
@@ -153,8 +154,9 @@ export interface PeerService {
    * An address on this computer's loopback at which any player can watch it, while it downloads; a video that is not in the
    * library, or whose download was paused, begins to download. @param source library key, or as `DownloadRequest.source`
    * @param origin of the page that plays it (CORS). Errors: those of `download`, invalid-argument (still being prepared), file-missing.
+   * `video` is what is known of it now: the next snapshot, which has it too, may come a quarter of a second later.
    */
-  openStream(source: string, origin?: string): Promise<{ id: string; key: string; url: string }>;
+  openStream(source: string, origin?: string): Promise<{ id: string; key: string; url: string; video: LibraryVideo }>;
   /** Ends it and what is being read of it; the download goes on. Idempotent. */
   closeStream(id: string): Promise<void>;
   /** Can videos be converted while they play? Where ffmpeg is there. */

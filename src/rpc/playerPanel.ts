@@ -41,6 +41,9 @@ export interface PlayerStrings {
   keys: string;
 }
 
+/** No browser and no demultiplexer of the page reads these: only their conversion is tried. */
+export const FOREIGN_EXTENSIONS = ["avi", "flv", "wmv"];
+
 /** Whether ffmpeg may convert this video: `ask` the person first; it is `missing`; it has `failed`. */
 export type Conversion = "allowed" | "ask" | "never" | "missing" | "failed";
 
@@ -85,7 +88,17 @@ export interface PlayerConversionMessage {
   conversion: Conversion;
 }
 
-export type ToPlayerPage = OpenPlayerMessage | PlayerStateMessage | PlayerProblemMessage | PlayerConversionMessage;
+/** Answers `ready`: requests that the page makes itself may read the address that its HTML gave it (CORS). */
+export interface PlayerAllowedMessage {
+  type: "allowed";
+}
+
+export type ToPlayerPage =
+  | OpenPlayerMessage
+  | PlayerAllowedMessage
+  | PlayerStateMessage
+  | PlayerProblemMessage
+  | PlayerConversionMessage;
 
 export const PLAYER_ACTIONS = ["systemPlayer", "browser", "details", "copyLink", "retry"] as const;
 export type PlayerAction = (typeof PLAYER_ACTIONS)[number];

@@ -1,6 +1,6 @@
 /** Puts the parts together and lets the state flow: engine -> PeerHost -> everything that draws. */
 import { join } from "node:path";
-import { commands, type ExtensionContext, type LogOutputChannel, l10n, window, workspace } from "vscode";
+import { commands, type ExtensionContext, env, type LogOutputChannel, l10n, Uri, window, workspace } from "vscode";
 import { PROFILE_SETTINGS } from "../rpc/profileSettings";
 import type { HostState } from "../rpc/window";
 import { type App, activeProfile } from "./app";
@@ -20,6 +20,7 @@ import { LinkHandler } from "./openLink";
 import { setAppearance } from "./panels/appearance";
 import { DetailsPanels } from "./panels/detailsPanel";
 import { PlayerPanels } from "./panels/playerPanel";
+import { ReachableAddresses } from "./panels/reachableAddresses";
 import { quotaAdvice, SettingsPanel } from "./panels/settingsPanel";
 import { Pictures } from "./pictures";
 import { showStartFailure, tellDamagedProfiles } from "./profiles";
@@ -92,6 +93,7 @@ export function buildApp(context: ExtensionContext): { app: App; close: () => Pr
     player: new PlayerPanels({
       extensionUri: context.extensionUri,
       service: host.service,
+      addresses: new ReachableAddresses(async (url) => (await env.asExternalUri(Uri.parse(url, true))).toString(true)),
       state: () => host.state,
       run: (action, video, at) => runPlayerAction(app, action, video, at),
       onError: logOnly,

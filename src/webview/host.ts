@@ -1,4 +1,4 @@
-import type { AppearanceMessage } from "../rpc/page";
+import { type AppearanceMessage, FIRST_MESSAGE_ID } from "../rpc/page";
 import { dispatchMessage, type MessageHandlers, type WebviewMessage } from "../rpc/webviewMessages";
 
 /** The extension host as a page sees it. */
@@ -7,6 +7,12 @@ export interface Host<Out extends WebviewMessage, State> {
   /** What `saveState` was given before the page was hidden; a hidden page is thrown away and made anew when shown. */
   readonly state: State | undefined;
   saveState(state: State): void;
+}
+
+/** What the page's HTML says that it is to do; a page that is made anew from the same HTML finds it again. */
+export function firstMessage<In extends WebviewMessage>(): In | undefined {
+  const text = document.getElementById(FIRST_MESSAGE_ID)?.textContent;
+  return text ? (JSON.parse(text) as In) : undefined;
 }
 
 /** Call once per page, and send `ready` when the handlers may be called. */

@@ -14,6 +14,10 @@ export type WithByteCount = HTMLVideoElement & { webkitAudioDecodedByteCount?: n
 export interface LadderOptions {
   /** In the order in which they are tried: where VS Code runs in a browser of the same computer, the first may lead nowhere. */
   urls: string[];
+  /** The element loads the first of them already. */
+  isLoading: boolean;
+  /** Resolves once requests of the page's own may read them; a `<video>` need not wait for that. */
+  mayFetch: Promise<void>;
   /** Of the file's name, in small letters. */
   extension: string;
   /** As the record says; undefined where it does not. */
@@ -39,6 +43,8 @@ export class LadderPlayer {
   private expected: Expected = "unknown";
   private begun = false;
   private interrupted = false;
+  private closed = false;
+  private isLoading: boolean;
   /** Of `urls`. */
   private tried = 0;
   /** Ends what belongs to the current rung. */
@@ -50,6 +56,7 @@ export class LadderPlayer {
     private readonly options: LadderOptions,
   ) {
     this.position = options.position;
+    this.isLoading = options.isLoading;
     this.sound = soundOf(options.codecs ?? "");
   }
 
@@ -62,8 +69,11 @@ export class LadderPlayer {
     this.attempt.abort();
     this.rung = undefined;
     this.interrupted = false;
-    if (this.sound && (await this.support.has(this.sound)) === false) this.silent = true;
     this.begun = true;
+    this.advance();
+    // To find out takes a while, in which the first frame may come.
+    if (!this.sound || (await this.support.has(this.sound)) !== false || this.closed) return;
+    this.silent = true;
     this.advance();
   }
 
@@ -74,6 +84,7 @@ export class LadderPlayer {
   }
 
   close(): void {
+    this.closed = true;
     this.attempt.abort();
   }
 
@@ -110,9 +121,16 @@ export class LadderPlayer {
   private playNative(signal: AbortSignal): void {
     const { video, options } = this;
     this.expected = options.codecs === undefined ? "unknown" : hasSound(options.codecs) ? "sound" : "silence";
-    this.listen(signal);
-    video.src = options.urls[this.tried] ?? "";
-    video.load();
+    const onMetadata = this.listen(signal);
+    if (this.isLoading) {
+      this.isLoading = false;
+      // What has come of that already is not said again.
+      if (video.error) return void this.onError(signal);
+      if (video.readyState > 0) onMetadata();
+    } else {
+      video.src = options.urls[this.tried] ?? "";
+      video.load();
+    }
     this.start();
   }
 
@@ -142,17 +160,19 @@ export class LadderPlayer {
     void this.video.play().catch(() => undefined); // where playing needs a click, the controls are there for it
   }
 
-  private listen(signal: AbortSignal): void {
+  /** Returns what is done when the size is known. */
+  private listen(signal: AbortSignal): () => void {
     const { video } = this;
     const watch = new SilenceWatch();
     const on = (name: string, listener: () => void) => video.addEventListener(name, listener, { signal });
-    on("loadedmetadata", () => {
+    const onMetadata = () => {
       if (this.rung === "native" && this.position > 0 && this.position < video.duration)
         video.currentTime = this.position;
       video.playbackRate = this.options.speed;
       // Only sound, or nothing that this browser knows: a black rectangle is not an answer.
       if (video.videoWidth === 0) this.fail(new PlayFailure("unsupported", "There is no picture."));
-    });
+    };
+    on("loadedmetadata", onMetadata);
     on("ratechange", () => {
       if (video.readyState > 0) this.options.speed = video.playbackRate;
     });
@@ -171,6 +191,7 @@ export class LadderPlayer {
       this.position = 0; // another rung does not begin at the end
     });
     on("error", () => void this.onError(signal));
+    return onMetadata;
   }
 
   private async onSilence(signal: AbortSignal): Promise<void> {
@@ -226,7 +247,8 @@ export class LadderPlayer {
 
   /** The address at which the gateway answers. Errors: PlayFailure (interrupted). */
   private async reach(signal: AbortSignal): Promise<string> {
-    const { urls } = this.options;
+    const { urls, mayFetch } = this.options;
+    await mayFetch;
     for (let i = 0; i < urls.length; i++) {
       const at = (this.tried + i) % urls.length;
       const url = urls[at];

@@ -2,7 +2,7 @@
  * PURE: in which way a video is played, and what the person is told. The ladder has three rungs: the browser's own player, the
  * same tracks in another container, tracks converted by ffmpeg. Where none of them gives picture and sound, it is said.
  */
-import type { Conversion } from "../rpc/playerPanel";
+import { type Conversion, FOREIGN_EXTENSIONS } from "../rpc/playerPanel";
 
 export type Rung = "native" | "remuxed" | "converted";
 
@@ -26,11 +26,8 @@ export interface Step {
   onlySound?: boolean;
 }
 
-/** No browser and no demultiplexer of the page reads these: only their conversion is tried. */
-const FOREIGN = ["avi", "flv", "wmv"];
-
 export function nextStep({ extension, failed, silent, conversion }: LadderState): Step {
-  const own = FOREIGN.includes(extension)
+  const own = FOREIGN_EXTENSIONS.includes(extension)
     ? undefined
     : (["native", "remuxed"] as const).find((rung) => !failed.has(rung));
   if (conversion === "allowed" && (silent || !own)) return { rung: "converted", onlySound: own !== undefined };

@@ -11,7 +11,7 @@ import {
 import { fillText } from "../rpc/webviewMessages";
 import { announcer, button } from "./controls";
 import { element, setAttributes } from "./dom";
-import { connectToHost } from "./host";
+import { connectToHost, firstMessage } from "./host";
 import { LadderPlayer } from "./ladderPlayer";
 import { handlePlayerKeys, PLAYER_KEYS } from "./playerKeys";
 import { PlayerNotice, stepContent } from "./playerNotice";
@@ -28,11 +28,17 @@ interface Player {
 }
 
 const support = new SoundSupport();
-const host = connectToHost<ToPlayerPage, FromPlayerPage, undefined>({
+let allow: () => void;
+const allowed = new Promise<void>((resolve) => {
+  allow = resolve;
+});
+const host = connectToHost<ToPlayerPage, FromPlayerPage, { begun: true }>({
   open(message) {
+    allow();
     player?.close();
     player = makePlayer(message);
   },
+  allowed: () => allow(),
   state: (message) => player?.state(message),
   problem: ({ text }) => player?.problem(text),
   conversion: ({ conversion }) => player?.ladder.setConversion(conversion),
@@ -40,11 +46,13 @@ const host = connectToHost<ToPlayerPage, FromPlayerPage, undefined>({
 
 let player: Player | undefined;
 
-function makePlayer(open: OpenPlayerMessage): Player {
+/** @param loading loads the first of its addresses already */
+function makePlayer(open: OpenPlayerMessage, loading?: HTMLVideoElement): Player {
   const { strings } = open;
   const closing = new AbortController();
   const live = announcer();
-  const video = element("video", {
+  const video = loading ?? element("video");
+  setAttributes(video, {
     controls: true,
     playsinline: true,
     preload: "auto",
@@ -81,6 +89,8 @@ function makePlayer(open: OpenPlayerMessage): Player {
   };
   const ladder = new LadderPlayer(video, support, {
     urls: open.urls,
+    isLoading: loading !== undefined,
+    mayFetch: allowed,
     extension: open.extension,
     codecs: open.codecs,
     position: open.position,
@@ -201,4 +211,9 @@ function paint(canvas: HTMLCanvasElement, here: string): void {
   });
 }
 
+// It plays at once from the address in its HTML; made anew, it is given another one.
+const first = host.state ? undefined : firstMessage<OpenPlayerMessage>();
+host.saveState({ begun: true });
 host.send({ type: "ready", origin: location.origin });
+if (first) player = makePlayer(first, document.querySelector("video") ?? undefined);
+else document.querySelector("video")?.remove();

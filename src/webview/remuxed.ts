@@ -58,7 +58,7 @@ let script: Promise<string> | undefined;
 
 /** A worker has to be of the page's own origin, which its files are not: its text becomes an address of the page. */
 function workerScript(): Promise<string> {
-  script ??= fetch(new URL("remuxWorker.js", import.meta.url))
+  script ??= fetch(new URL("remuxWorker.js", document.documentElement.dataset.scripts ?? import.meta.url))
     .then((response) => response.text())
     .then((text) => URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
   script.catch(() => {

@@ -46,6 +46,12 @@ describe("the package", function () {
     assert.deepEqual(programs, PROGRAMS);
   });
 
+  it("has pages whose scripts and styles can stand in their HTML: no text in them ends or nests an element", () => {
+    const pages = names().filter((name) => /^dist\/webview\/\w+Panel\.(js|css)$/.test(name));
+    assert.ok(pages.length > 0);
+    for (const name of pages) assert.doesNotMatch(text(name), /<\/?script|<\/style/i, name);
+  });
+
   it("has nothing that is not used at run time", () => {
     const documents = /^(package(\.nls(\.[a-z-]+)?)?\.json|readme\.md|changelog\.md|LICENSE\.txt|THIRD-PARTY-NOTICES)$/;
     const translations = /^l10n\/bundle\.l10n\.[a-z-]+\.json$/;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { chmodSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join, parse } from "node:path";
 import { promisify } from "node:util";
 import type { Frame } from "playwright-core";
@@ -66,18 +67,22 @@ interface Video {
 }
 
 /**
- * What VS Code on the desktop does: it has no demultiplexer for Matroska and WebM (here: `<video>` refuses an address that says
- * `desktop`), and says of sound that it decodes it when it does not (here: AC-3, which this Chromium really does not decode).
+ * What VS Code on the desktop does: it has no demultiplexer for Matroska and WebM (here: a `<video>` that asks for an address that
+ * says `desktop` gets something else), and says of sound that it decodes it when it does not (here: AC-3, which this Chromium really
+ * does not decode).
  */
-const LIKE_THE_DESKTOP = `{
+async function playLikeTheDesktop({ context }: App): Promise<void> {
+  await context.addInitScript(SAYS_YES);
+  await context.route(
+    ({ pathname }) => /desktop/.test(pathname),
+    (route) =>
+      route.request().resourceType() === "media"
+        ? route.fulfill({ contentType: "video/mp4", body: "not a video" })
+        : route.continue(),
+  );
+}
+const SAYS_YES = `{
   const { prototype } = HTMLMediaElement;
-  const src = Object.getOwnPropertyDescriptor(prototype, "src");
-  Object.defineProperty(prototype, "src", {
-    ...src,
-    set(url) {
-      src.set.call(this, /^http.*desktop/.test(url) ? "data:video/mp4," : url);
-    },
-  });
   const { canPlayType } = prototype;
   prototype.canPlayType = function (type) {
     return type.includes("ac-3") ? "probably" : canPlayType.call(this, type);
@@ -120,6 +125,12 @@ describe("Formats in the player", function () {
       await run("ffmpeg", ["-hide_banner", "-loglevel", "error", "-y", ...inputs, ...output]);
       files.push(path);
     }
+    const whole = readFileSync(join(folder, "index first.mp4"));
+    const cut = join(folder, "cut.mp4");
+    writeFileSync(cut, whole.subarray(0, whole.length / 2));
+    const damaged = join(folder, "damaged.mp4");
+    writeFileSync(damaged, Buffer.concat([whole.subarray(0, 32), randomBytes(300_000)]));
+    files.push(cut, damaged);
     const shared: string[] = [];
     alice = new Program(
       "streamlet",
@@ -140,7 +151,7 @@ describe("Formats in the player", function () {
         "streamlet.limits.download": RATE_KB,
       },
     });
-    await app.context.addInitScript(LIKE_THE_DESKTOP);
+    await playLikeTheDesktop(app);
     bob = new Streamlet(await app.newWindow({ width: 1280, height: 1400 }));
     await bob.open();
     await bob.createProfile({ peerId: "Bob", port: await freePort(), tracker: tracker.address });
@@ -220,6 +231,35 @@ describe("Formats in the player", function () {
       await stop(name);
     });
   }
+
+  it("plays a file that was cut off to where it ends, and is not stuck there", async () => {
+    const page = await open("cut");
+    await plays(page);
+    await seek(page, SECONDS - 1);
+    await until(
+      () =>
+        page.locator("main.player").evaluate((main) => {
+          const { ended } = (main as unknown as { querySelector(s: string): { ended: boolean } }).querySelector(
+            "video",
+          );
+          const over = (main as unknown as { querySelector(s: string): { innerText: string } }).querySelector(".over");
+          return ended || /interrupted|cannot show/.test(over.innerText);
+        }),
+      "it has ended, or says why it does not go on",
+      30_000,
+    );
+    await seek(page, 0.5);
+    await plays(page, 0.5);
+    await stop("cut");
+  });
+
+  it("says of a file that is no video what can be done", async () => {
+    const page = await open("damaged");
+    await page.getByText("This editor cannot show this kind of video.").waitFor();
+    assert.deepEqual(await buttonsOf(page), ["Open in Browser", "Play in System Player", "Try Again"]);
+    assert.deepEqual(await violationsOf(page), []);
+    await stop("damaged");
+  });
 
   it("says that sound is missing, and what to do, where there is no ffmpeg", async () => {
     const page = await open("dolby");

@@ -1,8 +1,9 @@
 /** A page in an editor tab: its HTML, its security policy, its messages. What the page is for is its panel's own file. */
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import * as vscode from "vscode";
 import type * as z from "zod";
-import type { AppearanceMessage } from "../../rpc/page";
+import { type AppearanceMessage, FIRST_MESSAGE_ID } from "../../rpc/page";
 import { dispatchMessage, type MessageHandlers, type WebviewMessage } from "../../rpc/webviewMessages";
 import { appearance, onDidChangeAppearance } from "./appearance";
 
@@ -36,6 +37,10 @@ export interface PagePanelOptions<In extends WebviewMessage> {
   playsFiles?: boolean;
   /** It starts workers: their scripts lie beside its own, and are loaded as text. */
   runsWorkers?: boolean;
+  /** What it is told before it has said anything, once. */
+  first?: WebviewMessage;
+  /** Address of a video that its script will play: it is on its way while the script is still being read. */
+  video?: string;
   /** It goes on while its tab is hidden: sound, for example. Costs the memory of a page. */
   retain?: boolean;
   /** Where the tab opens; the active column by default. */
@@ -143,19 +148,23 @@ export class PagePanel<Out extends WebviewMessage, In extends WebviewMessage> im
   }
 }
 
+/**
+ * Script and style stand in the HTML itself: VS Code takes a tenth of a second to bring a page its files, one message to bring it
+ * this.
+ */
 function pageHtml<In extends WebviewMessage>(
   webview: vscode.Webview,
   root: vscode.Uri,
-  { page, title, playsFiles, runsWorkers, policy = {} }: PagePanelOptions<In>,
+  { page, title, playsFiles, runsWorkers, policy = {}, first, video }: PagePanelOptions<In>,
 ): string {
   const nonce = randomBytes(NONCE_BYTES).toString("base64");
-  const script = webview.asWebviewUri(vscode.Uri.joinPath(root, `${page}.js`));
-  const style = webview.asWebviewUri(vscode.Uri.joinPath(root, `${page}.css`));
+  // esbuild leaves no end tag of theirs in either.
+  const text = (extension: string) => readFileSync(vscode.Uri.joinPath(root, `${page}.${extension}`).fsPath, "utf8");
   const { theme, format } = appearance();
   // The toolkit makes an empty style element to find out about :focus-visible, and takes the nonce for it from the meta tag.
   const sources: Record<string, string> = {
     "default-src": "'none'",
-    "style-src": `${webview.cspSource} 'nonce-${nonce}'`,
+    "style-src": `'nonce-${nonce}'`,
     "script-src": `'nonce-${nonce}'`,
     "img-src": "data:",
     ...(playsFiles ? { "media-src": webview.cspSource } : {}),
@@ -164,23 +173,31 @@ function pageHtml<In extends WebviewMessage>(
       ? { "worker-src": "blob:", "connect-src": `${webview.cspSource} ${policy["connect-src"] ?? ""}`.trim() }
       : {}),
   };
-  const text = Object.entries(sources)
+  const csp = Object.entries(sources)
     .map(([directive, source]) => `${directive} ${source}`)
     .join("; ");
+  const scripts = runsWorkers ? ` data-scripts="${escapeHtml(`${webview.asWebviewUri(root)}/`)}"` : "";
   return `<!DOCTYPE html>
-<html lang="${escapeHtml(vscode.env.language)}" data-theme="${theme}" data-format="${format}">
+<html lang="${escapeHtml(vscode.env.language)}" data-theme="${theme}" data-format="${format}"${scripts}>
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${text}">
+<meta http-equiv="Content-Security-Policy" content="${csp}">
 <meta property="csp-nonce" content="${nonce}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeHtml(title)}</title>
-<link rel="stylesheet" href="${style}">
+<style nonce="${nonce}">${text("css")}</style>
 </head>
 <body>
-<script type="module" nonce="${nonce}" src="${script}"></script>
+${video ? `<video src="${escapeHtml(video)}" preload="auto"></video>` : ""}
+${first ? `<script type="application/json" id="${FIRST_MESSAGE_ID}">${asJson(first)}</script>` : ""}
+<script type="module" nonce="${nonce}">${text("js")}</script>
 </body>
 </html>`;
+}
+
+/** JSON that ends no element, whatever strangers have written. */
+function asJson(message: WebviewMessage): string {
+  return JSON.stringify(message).replaceAll("<", "\\u003c");
 }
 
 function escapeHtml(text: string): string {

@@ -7,7 +7,9 @@ import type { LibraryVideo } from "../../peer/status";
 import {
   type Caption,
   type Conversion,
+  FOREIGN_EXTENSIONS,
   type FromPlayerPage,
+  type OpenPlayerMessage,
   PLAYER_ACTIONS,
   type PlayerAction,
   type PlayerStrings,
@@ -21,6 +23,7 @@ import { phaseOf } from "../host/snapshots";
 import { explain } from "../messages";
 import { describeVideo } from "../views/descriptions";
 import { openTab, PagePanel } from "./pagePanel";
+import type { ReachableAddresses } from "./reachableAddresses";
 import { sourcesText } from "./sourcesText";
 
 /** How often the pieces are asked for while they change and somebody watches. */
@@ -42,6 +45,7 @@ const MESSAGES: z.ZodType<FromPlayerPage> = z.discriminatedUnion("type", [
 export interface PlayerContext {
   extensionUri: vscode.Uri;
   service: WindowService;
+  addresses: ReachableAddresses;
   state(): HostState | undefined;
   /** @param position seconds */
   run(
@@ -60,13 +64,35 @@ interface OpenStream {
   localUrl: string;
   /** As this window reaches it: another one where VS Code runs in a browser or far away. */
   url: string;
+  /** As it was when the stream was opened. */
+  video: LibraryVideo;
 }
 
-/** @param origin of the page that reads it with requests of its own */
-async function openStream(service: WindowService, source: string, origin?: string): Promise<OpenStream> {
-  const { id, key, url } = await service.openStream(source, origin);
-  const external = await vscode.env.asExternalUri(vscode.Uri.parse(url, true));
-  return { id, key, localUrl: url, url: external.toString(true) };
+/** @param origin of the page that reads it with requests of its own; a page that says one asks anew for an address that it can reach */
+async function openStream({ service, addresses }: PlayerContext, source: string, origin?: string): Promise<OpenStream> {
+  const { id, key, url, video } = await service.openStream(source, origin);
+  return { id, key, localUrl: url, url: await addresses.of(url, { anew: origin !== undefined }), video };
+}
+
+/** What a page needs to know to begin. @param startAt seconds; undefined: where it was left */
+async function openMessage(
+  service: WindowService,
+  { key, url, localUrl }: OpenStream,
+  video: LibraryVideo,
+  startAt: number | undefined,
+): Promise<OpenPlayerMessage> {
+  const [saved, captions] = await Promise.all([service.playback(key), captionsOf(video)]);
+  return {
+    type: "open",
+    urls: [...new Set([url, localUrl])],
+    title: video.title,
+    strings: playerStrings(),
+    position: startAt ?? saved?.position ?? 0,
+    speed: saved?.speed ?? 1,
+    captions,
+    extension: extname(video.fileName).slice(1).toLowerCase(),
+    ...(video.codecs === undefined ? {} : { codecs: video.codecs }),
+  };
 }
 
 /** The tab of a player, as far as it does not depend on the video. */
@@ -89,16 +115,18 @@ export class PlayerPanel {
   constructor(
     private stream: OpenStream,
     private readonly context: PlayerContext,
-    /** Seconds; undefined: where it was left. */
-    private startAt: number | undefined,
+    /** Stands in the page's HTML, so that it begins before it has asked. */
+    first: OpenPlayerMessage,
     tab: vscode.WebviewPanel,
   ) {
     const origin = new URL(stream.url).origin;
     this.page = new PagePanel(
       {
         ...tabOptions(context),
-        title: this.video?.title ?? tab.title,
+        title: first.title,
         page: "playerPanel",
+        first,
+        ...(FOREIGN_EXTENSIONS.includes(first.extension) ? {} : { video: first.urls[0] }),
         schema: MESSAGES,
         policy: {
           "media-src": `blob: http://127.0.0.1:* ${origin}`,
@@ -119,7 +147,7 @@ export class PlayerPanel {
       },
       tab,
     );
-    if (this.video) this.page.setTitle(this.video.title);
+    this.page.setTitle(first.title);
     this.page.onDidDispose(() => {
       this.closed = true;
       void context.service.closeStream(this.stream.id).catch(context.onError);
@@ -162,45 +190,28 @@ export class PlayerPanel {
     return this.context.state()?.snapshot.videos.find((video) => video.key === this.stream.key);
   }
 
-  /** The page is there, or there again: the first one plays from the address that was opened for it. */
+  /** The page is there, and plays from the address in its HTML; or it is there again, and wants another one. */
   private async begin(origin: string): Promise<void> {
     const isFirst = this.pageOrigin === undefined;
     this.pageOrigin = origin;
     if (!isFirst) return this.renew();
     try {
       await this.context.service.allowOrigin(this.stream.id, origin);
-      if (!this.closed) await this.open();
     } catch {
-      await this.renew(); // the peer that had the address is gone
+      return this.renew(); // the peer that had the address is gone
     }
+    if (this.closed) return;
+    this.page.send({ type: "allowed" });
+    await this.tell();
   }
 
-  /** The page begins to play: everything that it need not wait for comes later. */
-  private async open(): Promise<void> {
+  /** What the page need not wait for to begin. */
+  private async tell(): Promise<void> {
     this.ready = true;
-    const { video, stream } = this;
-    const [saved, captions] = await Promise.all([
-      this.context.service.playback(stream.key),
-      video ? captionsOf(video) : [],
-    ]);
-    if (this.closed) return;
-    this.page.send({
-      type: "open",
-      urls: [...new Set([stream.url, stream.localUrl])],
-      title: video?.title ?? "",
-      strings: playerStrings(),
-      position: this.startAt ?? saved?.position ?? 0,
-      speed: saved?.speed ?? 1,
-      captions,
-      extension: extname(video?.fileName ?? "")
-        .slice(1)
-        .toLowerCase(),
-      ...(video?.codecs === undefined ? {} : { codecs: video.codecs }),
-    });
-    this.startAt = undefined; // made anew, it goes on where it was
+    const { stream } = this;
     const state = this.context.state();
     if (state) this.update(state);
-    const conversion = await this.conversion(video);
+    const conversion = await this.conversion(this.video ?? stream.video);
     if (!this.closed && this.stream === stream) this.page.send({ type: "conversion", conversion });
   }
 
@@ -245,11 +256,11 @@ export class PlayerPanel {
   }
 
   /** ffmpeg reads one's own videos; of others only with consent: their makers may be anybody. */
-  private async conversion(video: LibraryVideo | undefined): Promise<Conversion> {
+  private async conversion(video: LibraryVideo): Promise<Conversion> {
     const chosen = readSetting("streamlet.player.convert");
     if (!(await this.context.service.canConvert())) return "missing";
     if (chosen === "never") return "never";
-    if (chosen === "ask" && video?.origin !== "uploaded" && !this.agreed) return "ask";
+    if (chosen === "ask" && video.origin !== "uploaded" && !this.agreed) return "ask";
     await this.context.service.allowConversion(this.stream.id);
     return "allowed";
   }
@@ -271,10 +282,13 @@ export class PlayerPanel {
   private async renew(): Promise<void> {
     try {
       const before = this.stream.id;
-      this.stream = await openStream(this.context.service, this.stream.key, this.pageOrigin);
+      this.stream = await openStream(this.context, this.stream.key, this.pageOrigin);
       await this.context.service.closeStream(this.closed ? this.stream.id : before);
       if (this.closed) return;
-      await this.open();
+      const message = await openMessage(this.context.service, this.stream, this.video ?? this.stream.video, undefined);
+      if (this.closed) return;
+      this.page.send(message);
+      await this.tell();
     } catch (error) {
       this.ready = true;
       this.lastProblem = explain(toErrorInfo(error));
@@ -306,8 +320,13 @@ export class PlayerPanels implements vscode.Disposable {
     tab.onDidDispose(() => {
       isClosed = true;
     });
-    const stream = await openStream(this.context.service, source).catch((error) => {
+    const stream = await openStream(this.context, source).catch((error) => {
       tab.dispose();
+      throw error;
+    });
+    const first = await openMessage(this.context.service, stream, stream.video, startAt).catch(async (error) => {
+      tab.dispose();
+      await this.context.service.closeStream(stream.id);
       throw error;
     });
     if (isClosed) {
@@ -315,7 +334,7 @@ export class PlayerPanels implements vscode.Disposable {
       return { key: stream.key };
     }
     for (const panel of [...this.open]) if (panel.key === stream.key) panel.dispose();
-    const panel = new PlayerPanel(stream, this.context, startAt, tab);
+    const panel = new PlayerPanel(stream, this.context, first, tab);
     this.open.add(panel);
     panel.onDidDispose(() => this.open.delete(panel));
     return { key: stream.key };
