@@ -124,6 +124,21 @@ describe("The player", function () {
     }, "it plays from 41 s on");
   });
 
+  it("gives other programs an address that outlives its tab", async () => {
+    const opened = app.context.waitForEvent("page");
+    await page.getByRole("button", { name: "System Player" }).click();
+    const other = await opened;
+    const address = other.url();
+    await other.close();
+    await bob.window.command("View: Close Editor");
+    await bob.window.webviewGone("video");
+    const answer = await fetch(address, { headers: { range: "bytes=0-99" } });
+    assert.equal(answer.status, 206);
+    assert.equal((await answer.arrayBuffer()).byteLength, 100);
+    await bob.videos.inlineAction("talk", "Play");
+    page = await bob.window.webview("video");
+  });
+
   it("says that its source has gone, and remembers where it was", async () => {
     await alice.stop();
     await page.getByText("Nobody who has this video is online").waitFor({ timeout: 60_000 });

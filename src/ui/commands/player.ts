@@ -34,7 +34,7 @@ export async function runPlayerAction(
   app: App,
   action: Exclude<PlayerAction, "retry">,
   video: LibraryVideo,
-  { url, position }: { url: string; position: number },
+  { position }: { position: number },
 ): Promise<void> {
   if (action === "details") {
     await commands.executeCommand("streamlet.showDetails" satisfies Command, video.key);
@@ -46,7 +46,9 @@ export async function runPlayerAction(
   } else if (action === "systemPlayer" && video.state === "ready") {
     await commands.executeCommand("streamlet.play" satisfies Command, video.key);
   } else {
-    // While it downloads there is no file to open: the address of the stream is what any program can play.
+    // While it downloads there is no file to open: the address of a stream is what any program can play. It is not the tab's own,
+    // which ends with the tab.
+    const { url } = await app.service.openStream(video.key);
     const opened = await env.openExternal(Uri.parse(url, true)).then(
       (done) => done,
       () => false,

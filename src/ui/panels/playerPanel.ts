@@ -48,11 +48,7 @@ export interface PlayerContext {
   addresses: ReachableAddresses;
   state(): HostState | undefined;
   /** @param position seconds */
-  run(
-    action: Exclude<PlayerAction, "retry">,
-    video: LibraryVideo,
-    at: { url: string; position: number },
-  ): Promise<unknown>;
+  run(action: Exclude<PlayerAction, "retry">, video: LibraryVideo, at: { position: number }): Promise<unknown>;
   onError(error: unknown): void;
 }
 
@@ -252,7 +248,7 @@ export class PlayerPanel {
   private async act(action: PlayerAction): Promise<void> {
     if (action === "retry") return this.renew();
     const { video } = this;
-    if (video) await this.context.run(action, video, { url: this.stream.localUrl, position: this.position });
+    if (video) await this.context.run(action, video, { position: this.position });
   }
 
   /** ffmpeg reads one's own videos; of others only with consent: their makers may be anybody. */
