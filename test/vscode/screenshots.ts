@@ -8,6 +8,7 @@ import { randomFile } from "../helpers/randomFile";
 import { tempDir } from "../helpers/tempDir";
 import { App, closeBrowser } from "./support/app";
 import { field, freePort, Streamlet, startTracker } from "./support/streamlet";
+import { until } from "./support/until";
 
 const README_PICTURES = resolve("media/readme");
 /** The window follows the browser's colour scheme, which can change while a menu is open. */
@@ -27,12 +28,15 @@ const START_TIMEOUT_MS = 30_000;
 const DOCTOR_MS = 10_000;
 /** Slow enough for a download to be seen under way in every picture. */
 const SLOW_RATE = "400k";
+/** Of a video that is watched meanwhile. */
+const STREAMED_RATE = "100k";
 
 const VIDEOS = [
   { title: "Login fails after token refresh", seconds: 12, width: 640, height: 360 },
   { title: "Demo: new onboarding", seconds: 20, width: 1280, height: 720 },
   { title: "Sprint 14 review", seconds: 8, width: 640, height: 360 },
   { title: "Dark mode, step by step", seconds: 10, width: 640, height: 360 },
+  { title: "Release walkthrough", seconds: 180, width: 1280, height: 720 },
 ];
 
 async function main(): Promise<void> {
@@ -50,7 +54,7 @@ async function main(): Promise<void> {
         await program.event("shared", START_TIMEOUT_MS);
       }
     };
-    const [first, second, third, fourth] = await Promise.all(
+    const [first, second, third, fourth, streamed] = await Promise.all(
       VIDEOS.map(async ({ title, ...options }, i) => ({
         title,
         path: await makeClip(join(clips, `clip ${i}.mp4`), options),
@@ -59,6 +63,7 @@ async function main(): Promise<void> {
     const big = { title: "Conference talk, uncut", path: await randomFile(join(clips, "talk.mp4"), 60_000_000) };
     await seeds("Bob", [second!], []);
     await seeds("Carol", [big], ["--limit-up", SLOW_RATE]);
+    await seeds("Dana", [streamed!], ["--limit-up", STREAMED_RATE]);
 
     const app = await App.start({ name: "alice", scale: 2, settings: THEMES });
     stops.push(() => app.stop());
@@ -161,11 +166,19 @@ async function main(): Promise<void> {
     await (await window.webview("main.details canvas")).getByText("Carol").first().waitFor();
     await inThemes("details", { readme: "details.png" });
     await window.command("View: Close All Editors");
-    await alice.videos.inlineAction(second!.title, "Play");
+    await alice.network.inlineAction(streamed!.title, "Play");
     const player = await window.webview("main.player video");
+    await player.getByText(/from Dana/).waitFor();
+    await window.page.mouse.move(900, 400);
+    await until(
+      () => player.locator("video").evaluate((video) => (video as unknown as { currentTime: number }).currentTime > 4),
+      "it has played for a while",
+      START_TIMEOUT_MS,
+    );
     await player.locator("video").press("k");
     await inThemes("player", { readme: "player.png" });
     await window.command("View: Close All Editors");
+    await alice.videos.inlineAction(streamed!.title, "Pause");
     await window.command("Streamlet: Edit Info...");
     await window.pick(first!.title);
     await window.webview("main form, main .field");
