@@ -1,31 +1,24 @@
 /**
- * One wire connection: choke and interest, what the other side has, requests under way in both directions.
+ * One wire connection: choke and interest, what the other side has, our requests under way; what it is given is `giving.ts`.
  * It decides nothing: the swarm says what to request, whom to unchoke and what a message means for the video.
  *
  * What it keeps track of: the four choke/interest flags (BEP 3), the remote bitfield (everything until told otherwise, for
- * the first flight to another Streamlet), `inFlight` (our requests, keyed by block), the uploader's queue (theirs).
+ * the first flight to another Streamlet), `inFlight` (our requests, keyed by block).
  */
 import type { Duplex } from "node:stream";
 import { Bitfield } from "../../wire/bitfield";
-import {
-  BLOCK_BYTES,
-  EXTENDED_HANDSHAKE_ID,
-  MAX_QUEUED_REQUESTS,
-  MAX_REQUEST_BYTES,
-  UT_METADATA_ID,
-} from "../../wire/constants";
+import { BLOCK_BYTES, EXTENDED_HANDSHAKE_ID, UT_METADATA_ID } from "../../wire/constants";
 import { StreamletError } from "../../wire/errors";
 import { decodeMetadataMessage, encodeMetadataMessage, type MetadataMessage } from "../../wire/extensions";
 import { decodeHandshake, type Handshake } from "../../wire/handshake";
 import { decodeMessage, encodeMessage, type Message } from "../../wire/messages";
 import type { Grant } from "../../wire/records";
 import type { ConnectionHost, HashRequest, RemotePeer } from "./connectionHost";
+import { Giving, type GivingLink } from "./giving";
 import { Hello } from "./hello";
-import { Leftovers } from "./leftovers";
 import { Pipeline } from "./pipeline";
 import { RateMeter } from "./rateMeter";
 import { MAX_UNSENT_BYTES, ReadGate } from "./readGate";
-import { Uploader } from "./uploader";
 import { WireReader, type WireSink } from "./wireReader";
 
 /** Suggestions kept, and pieces that may be had while choked: a few are enough to choose from. */
@@ -33,8 +26,7 @@ const MAX_SUGGESTIONS = 16;
 /** What one small message takes in memory until it is written. */
 const UNSENT_MESSAGE_BYTES = 256;
 
-export class PeerConnection implements WireSink {
-  amChoking = true;
+export class PeerConnection implements WireSink, GivingLink {
   amInterested = false;
   peerChoking = true;
   peerInterested = false;
@@ -56,8 +48,6 @@ export class PeerConnection implements WireSink {
   readonly suggested = new Set<number>();
   /** What it gives us although it chokes us (BEP 6, "allowed fast"). */
   readonly allowedFast = new Set<number>();
-  /** What we give it although we choke it. */
-  private readonly leftovers = new Leftovers();
   /** Next to no payload for a while although requests are under way. */
   snubbed = false;
   /** When a block's worth of payload had come since the last time: who sends byte by byte makes no progress. */
@@ -76,11 +66,11 @@ export class PeerConnection implements WireSink {
 
   private socket: Duplex | undefined;
   private attachedAt = 0;
-  private uploader: Uploader | undefined;
   private gate: ReadGate | undefined;
   private outgoing: Uint8Array[] = [];
   private flushQueued = false;
   private readonly aborter = new AbortController();
+  private readonly giving: Giving;
   private haveAllBeforeContent: "all" | "none" | Uint8Array | undefined;
 
   constructor(
@@ -92,6 +82,7 @@ export class PeerConnection implements WireSink {
     this.reader = new WireReader(this, theirHandshake === undefined);
     this.down = new RateMeter(host.clock);
     this.up = new RateMeter(host.clock);
+    this.giving = new Giving(this, host, this.aborter.signal);
     this.openedAt = this.lastReceivedAt = this.lastSentAt = host.clock.now();
   }
 
@@ -108,21 +99,6 @@ export class PeerConnection implements WireSink {
       this.host.clock,
       () => socket.writableLength + this.outgoing.length * UNSENT_MESSAGE_BYTES,
     );
-    const { uploadLimiter } = this.host;
-    const give = this.write.bind(this);
-    this.uploader = new Uploader(give, () => this.host.source(), uploadLimiter, this.host, this.aborter.signal, {
-      flush: () => this.flush(),
-      rate: () => this.up.rate(),
-      onSent: (bytes) => {
-        this.up.add(bytes);
-        this.lastSentAt = this.host.clock.now();
-        this.host.onUploaded(this, bytes);
-      },
-      onError: (error) => {
-        this.host.onSourceError(error);
-        this.close(error);
-      },
-    });
     socket.on("error", (error) => this.close(error));
     socket.on("close", () => this.close(new StreamletError("connection-lost", "The peer closed the connection.")));
     socket.on("end", () => this.close(new StreamletError("connection-lost", "The peer closed the connection.")));
@@ -136,7 +112,7 @@ export class PeerConnection implements WireSink {
     this.closed = true;
     this.flush();
     this.reader.stop();
-    this.uploader?.close();
+    this.giving.close();
     this.aborter.abort();
     this.socket?.destroy();
     this.host.onClosed(this, error);
@@ -154,15 +130,14 @@ export class PeerConnection implements WireSink {
   flush(): void {
     this.flushQueued = false;
     if (this.outgoing.length === 0 || !this.socket || this.socket.destroyed) return;
-    // What is written into the middle of a block would be taken for its data: the uploader flushes when the block is out.
-    if (this.uploader?.isInsideBatch) return;
+    if (this.giving.isInsideBatch) return; // flushed when the block is out
     const bytes = this.outgoing.length === 1 ? this.outgoing[0]! : Buffer.concat(this.outgoing);
     this.outgoing = [];
     this.lastSentAt = this.host.clock.now();
     this.write(bytes);
   }
 
-  private write(bytes: Uint8Array, onPassed: (error?: Error | null) => void = () => {}): void {
+  write(bytes: Uint8Array, onPassed: (error?: Error | null) => void = () => {}): void {
     const socket = this.socket!;
     if (socket.writableLength === 0) this.passedAt = this.host.clock.now();
     socket.write(bytes, (error) => {
@@ -183,23 +158,26 @@ export class PeerConnection implements WireSink {
     this.send({ type: interested ? "interested" : "notInterested" });
   }
 
+  get amChoking(): boolean {
+    return this.giving.amChoking;
+  }
+
   setChoking(choking: boolean): void {
-    if (this.amChoking === choking) return;
-    this.amChoking = choking;
-    if (!choking) {
-      this.leftovers.onTurnBegun();
-      this.send({ type: "unchoke" });
-      return this.uploader!.start();
-    }
-    if (this.hello.supportsFast) {
-      const sizeOf = (piece: number) => this.host.content()!.pieceSize(piece);
-      for (const piece of this.leftovers.onTurnEnded(this.host.clock.now(), sizeOf)) {
-        this.send({ type: "allowedFast", piece });
-      }
-    }
-    this.send({ type: "choke" });
-    for (const request of this.uploader!.drop(({ piece }) => !this.leftovers.has(piece)))
-      if (this.hello.supportsFast) this.send({ type: "reject", ...request });
+    this.giving.setChoking(choking);
+  }
+
+  takenRate(): number {
+    return this.up.rate();
+  }
+
+  onGives(piece: number): void {
+    this.host.onRequest(this, piece);
+  }
+
+  onSent(bytes: number): void {
+    this.up.add(bytes);
+    this.lastSentAt = this.host.clock.now();
+    this.host.onUploaded(this, bytes);
   }
 
   request(piece: number, begin: number, length: number): void {
@@ -230,7 +208,7 @@ export class PeerConnection implements WireSink {
 
   /** Payload on its way into the network. */
   get unsentBytes(): number {
-    return this.uploader?.unsentBytes ?? 0;
+    return this.giving.unsentBytes;
   }
 
   /** May blocks be asked for now? Another Streamlet keeps what comes before its unchoke. */
@@ -372,12 +350,9 @@ export class PeerConnection implements WireSink {
       case "haveNone":
         return this.setRemote("none");
       case "request":
-        return this.onRequest(message.piece, message.begin, message.length);
+        return this.giving.onRequest(message.piece, message.begin, message.length);
       case "cancel":
-        if (this.uploader!.cancel(message.piece, message.begin, message.length) && this.hello.supportsFast) {
-          this.send({ type: "reject", piece: message.piece, begin: message.begin, length: message.length });
-        }
-        return;
+        return this.giving.onCancel(message.piece, message.begin, message.length);
       case "reject": {
         const request = this.forget(message.piece, message.begin);
         if (this.peerChoking) this.firstFlightIsOver = true;
@@ -395,23 +370,6 @@ export class PeerConnection implements WireSink {
       default:
         return; // keep-alive, port and unknown messages change nothing here
     }
-  }
-
-  private onRequest(piece: number, begin: number, length: number): void {
-    const source = this.withheld ? undefined : this.host.source();
-    const limit = this.hello.isStreamlet ? MAX_REQUEST_BYTES : BLOCK_BYTES;
-    const serves =
-      source?.content.isValidRange(piece, begin, length) === true &&
-      source.hasPiece(piece) &&
-      length <= limit &&
-      this.uploader!.queued < MAX_QUEUED_REQUESTS &&
-      (!this.amChoking || this.leftovers.take(piece, length, this.host.clock.now()));
-    if (serves) {
-      this.leftovers.onRequest(piece);
-      this.host.onRequest(this, piece);
-      return this.uploader!.push({ piece, begin, length });
-    }
-    if (this.hello.supportsFast) this.send({ type: "reject", piece, begin, length });
   }
 
   private onHashRequest(request: HashRequest): void {
@@ -440,7 +398,7 @@ export class PeerConnection implements WireSink {
     if (piece >= this.pieceCount())
       throw new StreamletError("bad-message", `The peer claims piece ${piece}, which does not exist.`);
     if (!this.remoteKnown || !this.remote) this.setRemote("none");
-    this.leftovers.onHave(piece);
+    this.giving.onHave(piece);
     if (this.remote!.set(piece)) this.host.onHave(this, piece);
   }
 
