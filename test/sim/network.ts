@@ -9,10 +9,11 @@
  */
 import type { OnReadOpts } from "node:net";
 import { Duplex } from "node:stream";
+import { asBuffer } from "../../src/wire/bytes";
 import { StreamletError } from "../../src/wire/errors";
 import type { Fingerprint } from "../../src/wire/types";
 import type { Random } from "./random";
-import type { SimClock } from "./simClock";
+import type { Due, SimClock } from "./simClock";
 
 /** What one host can do. */
 export interface Link {
@@ -41,13 +42,51 @@ const MIN_TRIP_MS = 1;
 
 interface Pending {
   bytes: Buffer;
-  sent: number;
-  done: () => void;
+  done: ((error?: Error | null) => void) | undefined;
 }
 
-interface Segment {
-  bytes: Buffer;
+/** What is sent at once: many a segment of TCP, as long as it is not lost. */
+interface Flight extends Due {
+  /** The first `length` bytes of it. */
+  readonly memory: Buffer;
+  readonly length: number;
   arrived: boolean;
+}
+
+/** A message that goes past the queues. Objects with all they need: a closure for each would cost more than the rest. */
+class ShortFlight implements Flight {
+  arrived = false;
+
+  constructor(
+    private readonly socket: SimSocket,
+    readonly memory: Buffer,
+  ) {}
+
+  get length(): number {
+    return this.memory.length;
+  }
+
+  run(): void {
+    this.socket.pass(this);
+  }
+}
+
+/** A turn of the uplink: on its way, then in the queue of the downlink, then acknowledged. */
+class LongFlight implements Flight {
+  arrived = false;
+  private isQueued = false;
+
+  constructor(
+    private readonly socket: SimSocket,
+    readonly memory: Buffer,
+    readonly length: number,
+  ) {}
+
+  run(): void {
+    if (this.arrived) this.socket.onAcknowledged(this.length);
+    else if (this.isQueued) this.socket.onThrough(this);
+    else this.isQueued = this.socket.onArrival(this);
+  }
 }
 
 export class SimHost {
@@ -122,14 +161,20 @@ export class SimHost {
 export class SimSocket extends Duplex {
   isQueued = false;
   other!: SimSocket;
+  /** What was written and has not been sent as a whole: the first of it is what the uplink takes from. */
   private readonly pending: Pending[] = [];
-  private pendingBytes = 0;
+  /** Of the first. */
+  private sent = 0;
+  /** Own, as the stream's knows nothing of what goes past it. */
+  override writableLength = 0;
   private window = FIRST_WINDOW_BYTES;
   private threshold = MAX_WINDOW_BYTES;
   private inFlight = 0;
   private halvedAt = Number.NEGATIVE_INFINITY;
   /** Sent and not handed over yet: what was lost holds up what comes behind it. */
-  private readonly underWay: Segment[] = [];
+  private readonly underWay: Flight[] = [];
+  /** As `destroyed`, which is asked for each message. */
+  private isGone = false;
 
   constructor(
     private readonly network: SimNetwork,
@@ -147,95 +192,101 @@ export class SimSocket extends Duplex {
 
   get sendable(): number {
     // A window that is not full takes a whole turn: half-filled ones would only be more work.
-    return this.inFlight < this.window && !this.destroyed ? this.pendingBytes : 0;
+    return this.inFlight < this.window && !this.isGone ? this.pendingBytes : 0;
+  }
+
+  /** Of what was written first. */
+  private get pendingBytes(): number {
+    return this.pending.length > 0 ? this.pending[0]!.bytes.length - this.sent : 0;
   }
 
   override _read(): void {}
 
-  /** Most messages are short, and nobody waits for them: they go past the stream, which would cost more than all the rest. */
-  override write(chunk: Buffer, ...rest: unknown[]): boolean {
-    const callback = rest.at(-1) as ((error?: Error | null) => void) | undefined;
-    if (this.pendingBytes > 0 || this.writableLength > 0 || chunk.length > SHORT_BYTES || this.destroyed) {
-      return super.write(chunk, callback);
+  /**
+   * Past the stream, which would cost more than all the rest. Most messages are short, and nobody waits for them; they are not copied,
+   * as nobody uses their memory again.
+   */
+  override write(data: Uint8Array, ...rest: unknown[]): boolean {
+    const chunk = asBuffer(data);
+    const callback = rest.at(-1) as Pending["done"];
+    if (this.isGone) {
+      if (callback) process.nextTick(callback, lost());
+      return false;
+    }
+    if (this.pending.length > 0 || chunk.length > SHORT_BYTES) {
+      this.writableLength += chunk.length;
+      if (this.pending.push({ bytes: chunk, done: callback }) === 1 && this.sendable > 0) this.host.wants(this);
+      return true;
     }
     this.host.sendShort(chunk.length);
     this.host.sentBytes += chunk.length;
-    this.travelShort(Buffer.from(chunk), this.tripMs + this.penalty(chunk.length));
+    const flight = new ShortFlight(this, chunk);
+    this.underWay.push(flight);
+    this.network.clock.add(this.tripMs + this.penalty(chunk.length), flight);
     if (callback) queueMicrotask(callback);
     return true;
   }
 
-  override _write(chunk: Buffer, _encoding: string, callback: () => void): void {
-    this.pending.push({ bytes: chunk, sent: 0, done: callback });
-    this.pendingBytes += chunk.length;
-    if (this.sendable > 0) this.host.wants(this);
-  }
-
   override _destroy(_error: Error | null, callback: () => void): void {
+    this.isGone = true;
     this.host.sockets.delete(this);
     const { other } = this;
     this.network.clock.after(this.tripMs, () => {
       if (this.underWay.length === 0) other.destroy();
     });
-    this.pendingBytes = 0;
-    for (const { done } of this.pending.splice(0)) done();
+    this.writableLength = 0;
+    for (const { done } of this.pending.splice(0)) done?.(lost());
     callback();
   }
 
   /** The uplink takes so many bytes, and has sent the last of them at `sentAt`. */
   sendNow(count: number, sentAt: number): void {
-    const bytes = this.network.takeMemory(count);
-    for (let at = 0; at < count; ) {
-      const first = this.pending[0]!;
-      const taken = Math.min(count - at, first.bytes.length - first.sent);
-      first.bytes.copy(bytes, at, first.sent, first.sent + taken);
-      first.sent += taken;
-      at += taken;
-      if (first.sent < first.bytes.length) continue;
+    const memory = this.network.takeMemory();
+    const { bytes, done } = this.pending[0]!;
+    bytes.copy(memory, 0, this.sent, this.sent + count);
+    this.sent += count;
+    if (this.sent === bytes.length) {
       this.pending.shift();
-      first.done();
+      this.sent = 0;
+      this.writableLength -= bytes.length;
+      if (this.sendable > 0) this.host.wants(this);
+      done?.();
     }
-    this.pendingBytes -= count;
     this.inFlight += count;
     this.host.sentBytes += count;
     const wait = sentAt - this.network.clock.now();
-    this.travel(bytes, wait + this.tripMs + this.penalty(count));
+    const flight = new LongFlight(this, memory, count);
+    this.underWay.push(flight);
+    this.network.clock.add(wait + this.tripMs + this.penalty(count), flight);
   }
 
-  private travel(bytes: Buffer, ms: number): void {
+  /** It is at the downlink; false where that has lost it. */
+  onArrival(flight: LongFlight): boolean {
     const { clock } = this.network;
-    const segment: Segment = { bytes, arrived: false };
-    this.underWay.push(segment);
-    const onArrival = () => {
-      const through = this.remote.receive(bytes.length);
-      if (through === undefined) {
-        this.halve();
-        clock.after(2 * this.tripMs, onArrival);
-        return;
-      }
-      clock.after(through - clock.now(), () => {
-        this.pass(segment);
-        clock.after(this.tripMs, () => this.onAcknowledged(bytes.length));
-      });
-    };
-    clock.after(ms, onArrival);
+    const through = this.remote.receive(flight.length);
+    if (through === undefined) {
+      this.halve();
+      clock.add(2 * this.tripMs, flight);
+      return false;
+    }
+    clock.add(through - clock.now(), flight);
+    return true;
   }
 
-  private travelShort(bytes: Buffer, ms: number): void {
-    const segment: Segment = { bytes, arrived: false };
-    this.underWay.push(segment);
-    this.network.clock.after(ms, () => this.pass(segment));
+  onThrough(flight: LongFlight): void {
+    this.pass(flight);
+    this.network.clock.add(this.tripMs, flight);
   }
 
   /** Hands over what is here, in the order in which it was sent. */
-  private pass(segment: Segment): void {
-    segment.arrived = true;
+  pass(flight: Flight): void {
+    flight.arrived = true;
     while (this.underWay[0]?.arrived) {
-      const { bytes } = this.underWay.shift()!;
-      this.other.deliver(bytes);
-      this.network.giveMemory(bytes);
+      const next = this.underWay.shift()!;
+      this.other.deliver(next.memory, next.length);
+      if (next instanceof LongFlight) this.network.giveMemory(next.memory);
     }
-    if (this.destroyed && this.underWay.length === 0) this.other.destroy();
+    if (this.isGone && this.underWay.length === 0) this.other.destroy();
   }
 
   /** How much later it comes because a segment of it was lost. */
@@ -257,33 +308,38 @@ export class SimSocket extends Duplex {
     this.window = this.threshold = Math.max(MIN_WINDOW_BYTES, this.window / 2);
   }
 
-  private onAcknowledged(count: number): void {
+  onAcknowledged(count: number): void {
     this.inFlight -= count;
-    if (this.destroyed) return;
+    if (this.isGone) return;
     const grown = this.window < this.threshold ? count : (SEGMENT_BYTES * count) / this.window;
     // Who sends less than the window learns nothing about it.
     if (this.inFlight + 2 * count >= this.window / 2) this.window = Math.min(MAX_WINDOW_BYTES, this.window + grown);
     if (this.sendable > 0) this.host.wants(this);
   }
 
-  private deliver(bytes: Buffer): void {
-    if (this.destroyed) return;
-    this.host.receivedBytes += bytes.length;
+  private deliver(memory: Buffer, length: number): void {
+    if (this.isGone) return;
+    this.host.receivedBytes += length;
     const { onread } = this;
     if (!onread) {
+      const bytes = length < memory.length ? memory.subarray(0, length) : memory;
       if (this.readableFlowing && this.readableLength === 0) this.emit("data", bytes);
       // What nobody reads yet is kept: it must not lie in memory that is used again.
       else this.push(Buffer.from(bytes));
       return;
     }
-    for (let at = 0; at < bytes.length && !this.destroyed; ) {
+    for (let at = 0; at < length && !this.isGone; ) {
       const { buffer } = onread;
       const room = typeof buffer === "function" ? buffer() : buffer;
-      const count = bytes.copy(room, 0, at, Math.min(bytes.length, at + room.length));
+      const count = memory.copy(room, 0, at, Math.min(length, at + room.length));
       at += count;
       if (!onread.callback(count, room)) return;
     }
   }
+}
+
+function lost(): StreamletError {
+  return new StreamletError("connection-lost", "The connection is closed.");
 }
 
 export class SimNetwork {
@@ -295,12 +351,12 @@ export class SimNetwork {
   ) {}
 
   /** Memory of what is under way is used again: a large crowd would spend its time on making it. */
-  takeMemory(count: number): Buffer {
-    return (this.free.pop() ?? Buffer.allocUnsafeSlow(TURN_BYTES)).subarray(0, count);
+  takeMemory(): Buffer {
+    return this.free.pop() ?? Buffer.allocUnsafeSlow(TURN_BYTES);
   }
 
-  giveMemory(bytes: Buffer): void {
-    if (bytes.buffer.byteLength === TURN_BYTES) this.free.push(Buffer.from(bytes.buffer));
+  giveMemory(memory: Buffer): void {
+    this.free.push(memory);
   }
   private readonly free: Buffer[] = [];
 

@@ -1,9 +1,11 @@
 import type { Clock } from "../../src/peer/clock";
 
-interface Entry {
-  /** Undefined once cancelled. */
-  run: (() => void) | undefined;
+/** Something that happens at a time. */
+export interface Due {
+  run(): void;
 }
+
+const nothing = () => undefined;
 
 /**
  * Time of a simulation, in whole milliseconds. What is due at one of them runs in the order in which it was asked for; then all
@@ -11,7 +13,7 @@ interface Entry {
  */
 export class SimClock implements Clock {
   private time = 0;
-  private readonly due = new Map<number, Entry[]>();
+  private readonly due = new Map<number, Due[]>();
   /** The times in `due`, as a binary heap. */
   private readonly times: number[] = [];
 
@@ -20,11 +22,23 @@ export class SimClock implements Clock {
   }
 
   after(ms: number, run: () => void): () => void {
-    const entry: Entry = { run };
-    this.add(Math.max(this.time, Math.ceil(this.time + ms)), entry);
+    const due = { run };
+    this.add(ms, due);
     return () => {
-      entry.run = undefined;
+      due.run = nothing;
     };
+  }
+
+  /** `after` for what nobody takes back, and of which there are millions. */
+  add(ms: number, due: Due): void {
+    const at = Math.max(this.time, Math.ceil(this.time + ms));
+    const there = this.due.get(at);
+    if (there) {
+      there.push(due);
+      return;
+    }
+    this.due.set(at, [due]);
+    this.push(at);
   }
 
   every(ms: number, run: () => void): () => void {
@@ -43,23 +57,13 @@ export class SimClock implements Clock {
       const next = this.times[0];
       if (next === undefined || next > limitMs) return false;
       this.pop();
-      const entries = this.due.get(next)!;
+      const all = this.due.get(next)!;
       this.due.delete(next);
       this.time = next;
-      for (const { run } of entries) run?.();
+      for (const due of all) due.run();
       await new Promise((resolve) => setImmediate(resolve));
     }
     return true;
-  }
-
-  private add(at: number, entry: Entry): void {
-    const there = this.due.get(at);
-    if (there) {
-      there.push(entry);
-      return;
-    }
-    this.due.set(at, [entry]);
-    this.push(at);
   }
 
   private push(at: number): void {
