@@ -91,7 +91,7 @@ export class Crowd implements World {
   }
 
   get allWhole(): boolean {
-    return this.honest.every(({ isWhole }) => isWhole);
+    return this.peers.every(({ isHonest, isWhole }) => isWhole || !isHonest);
   }
 
   /** Asked after every step. */

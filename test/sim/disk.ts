@@ -1,5 +1,4 @@
 import { BufferPool, type Slot } from "../../src/peer/storage/bufferPool";
-import { checkPiece } from "../../src/peer/storage/checkPiece";
 import type { Verdict } from "../../src/peer/storage/verifier";
 import type { PieceProof } from "../../src/peer/storage/verifyProtocol";
 import type { Content } from "../../src/peer/swarm/content";
@@ -13,7 +12,7 @@ const WRITE_MS = 2;
 
 /**
  * What one simulated peer has of the video, and its verify worker. What arrives is checked by the code that checks it always
- * (real hashes). Written pieces that equal the video are not kept a second time; one that does not is kept as it is, given to others
+ * (real hashes; `SimVideo.check`). Written pieces that equal the video are not kept a second time; one that does not is kept as it is, given to others
  * as it is, and counted: 200 copies would not fit into memory, and there must be none anyway.
  */
 export class SimDisk implements BlockSource {
@@ -42,7 +41,7 @@ export class SimDisk implements BlockSource {
   async read(views: Uint8Array[], position: number): Promise<void> {
     let at = position;
     for (const view of views) {
-      view.set(this.video.bytes.subarray(at, at + view.length));
+      this.video.bytes.copy(view, 0, at, at + view.length);
       for (const [piece, bytes] of this.wrong) overlay(view, at, bytes, piece * this.content.pieceLength);
       at += view.length;
     }
@@ -50,7 +49,7 @@ export class SimDisk implements BlockSource {
 
   write(_file: number, slot: Slot, length: number, position: number, proof: PieceProof): Promise<Verdict> {
     const data = slot.bytes.subarray(0, length);
-    const { bad, leaves } = checkPiece(data, proof);
+    const { bad, leaves } = this.video.check(data, position, proof);
     if (bad) this.refusedPieces++;
     else this.keep(data, position);
     return new Promise((resolve) => {
