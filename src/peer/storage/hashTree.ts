@@ -1,5 +1,6 @@
 import { closeSync, constants, mkdirSync, openSync, readSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
+import { Bitfield } from "../../wire/bitfield";
 import { equalBytes } from "../../wire/bytes";
 import { BLOCK_BYTES, HASH_BYTES } from "../../wire/constants";
 import { StreamletError } from "../../wire/errors";
@@ -12,11 +13,17 @@ import {
   type TreeSource,
   treeLayers,
 } from "../../wire/merkle";
-import { fileError } from "./fileErrors";
+import { fileError, systemCode } from "./fileErrors";
 import { MerkleHeap } from "./merkleHeap";
 
-/** Trees of pieces kept in memory: neighbours are asked for one after the other. 16 KiB each at 4 MiB a piece. */
-const CACHED_PIECES = 16;
+/**
+ * Trees of pieces kept in memory, as neighbours are asked for one after the other: 16 at 4 MiB a piece, hundreds of small pieces, each
+ * of which the whole swarm asks for.
+ */
+const CACHED_BYTES = 272 * 1024;
+const MIN_CACHED_PIECES = 16;
+/** Of the objects that hold a tree. */
+const TREE_OVERHEAD_BYTES = 512;
 
 /** What is known of a file's tree before any hash of it is: from the record, the link or the info dictionary. */
 export interface TreeShape {
@@ -35,7 +42,8 @@ export interface TreeShape {
  *
  * All calls are synchronous and read or write at most the piece layer (once) or one piece's leaves at a time.
  * Hashes that are returned are views on its memory: not to be written to.
- * In memory: twice the piece layer, and the trees of the last 16 pieces. One file descriptor, open from first use until `close`.
+ * In memory: twice the piece layer, and the trees of the last pieces, 272 KiB or 16 of them. One file descriptor, open from first use until
+ * `close`.
  */
 export class HashTree {
   readonly pieceCount: number;
@@ -50,6 +58,9 @@ export class HashTree {
   #upper: MerkleHeap | undefined;
   /** Insertion order is order of use: the first is the next to go. */
   readonly #pieces = new Map<number, MerkleHeap>();
+  readonly #mostPieces: number;
+  /** Pieces whose leaves were looked for and are not in the file: a download asks for them every second until they come. */
+  #absent: Bitfield;
   #fd: number | undefined;
   readonly #source: TreeSource;
 
@@ -61,6 +72,9 @@ export class HashTree {
     this.#rootLevel = treeLayers(this.#blocks);
     this.#blocksPerPiece = pieceLeafWidth(shape.length, shape.pieceLength);
     this.#pieceLevel = Math.log2(this.#blocksPerPiece);
+    const treeBytes = 2 * this.#blocksPerPiece * HASH_BYTES + TREE_OVERHEAD_BYTES;
+    this.#mostPieces = Math.max(MIN_CACHED_PIECES, Math.floor(CACHED_BYTES / treeBytes));
+    this.#absent = new Bitfield(this.pieceCount);
     this.#source = {
       totalLeaves: this.#blocks,
       nodes: (layer, index, count) => this.#nodes(layer, index, count),
@@ -120,6 +134,7 @@ export class HashTree {
     }
     this.#pieces.delete(piece);
     if (!this.pieceHash(piece)) this.setPieceLayer(piece, pieceRootOf(leaves, this.#blocksPerPiece));
+    this.#absent.clear(piece);
     this.#write(leaves, piece * this.#blocksPerPiece * HASH_BYTES);
   }
 
@@ -137,6 +152,7 @@ export class HashTree {
     this.#fd = undefined;
     if (this.#upper?.complete) this.#upper = undefined;
     this.#pieces.clear();
+    this.#absent = new Bitfield(this.pieceCount);
   }
 
   /** `count` hashes of a layer, none of them beyond the end of the file; undefined where one is unknown. */
@@ -145,6 +161,9 @@ export class HashTree {
       return this.pieceCount === 1 ? undefined : this.#upperTree().get(layer - this.#pieceLevel, index, count);
     }
     const perPiece = 2 ** (this.#pieceLevel - layer);
+    if ((index % perPiece) + count <= perPiece) {
+      return this.#pieceTree(Math.floor(index / perPiece))?.get(layer, index % perPiece, count);
+    }
     const nodes = new Uint8Array(count * HASH_BYTES);
     for (let done = 0; done < count; ) {
       const first = (index + done) % perPiece;
@@ -179,7 +198,7 @@ export class HashTree {
     if (this.#upper) return this.#upper;
     this.#upper = this.#emptyUpper();
     const layer = this.#read(this.#blocks * HASH_BYTES, this.pieceCount * HASH_BYTES);
-    if (layer) {
+    if (layer?.length === this.pieceCount * HASH_BYTES) {
       const stored = this.#emptyUpper();
       stored.set(0, layer);
       if (this.#isPiecesRoot(stored)) this.#upper = stored;
@@ -198,20 +217,25 @@ export class HashTree {
     const expected = this.pieceHash(piece);
     if (!expected) return undefined;
     // With 16 KiB a piece the piece layer is the leaves.
-    const leaves =
-      this.#blocksPerPiece === 1
-        ? expected
-        : this.#read(piece * this.#blocksPerPiece * HASH_BYTES, this.#blocksOf(piece) * HASH_BYTES);
+    const leaves = this.#blocksPerPiece === 1 ? expected : this.#readLeaves(piece);
     if (!leaves) return undefined;
     const tree = new MerkleHeap(this.#blocksPerPiece);
     const padded = new Uint8Array(this.#blocksPerPiece * HASH_BYTES);
     padded.set(leaves);
     tree.set(0, padded);
-    if (!tree.root || !equalBytes(tree.root, expected)) return undefined;
+    if (!tree.root || !equalBytes(tree.root, expected)) {
+      this.#absent.set(piece);
+      return undefined;
+    }
     this.#pieces.set(piece, tree);
     const oldest = this.#pieces.keys().next();
-    if (this.#pieces.size > CACHED_PIECES && !oldest.done) this.#pieces.delete(oldest.value);
+    if (this.#pieces.size > this.#mostPieces && !oldest.done) this.#pieces.delete(oldest.value);
     return tree;
+  }
+
+  #readLeaves(piece: number): Uint8Array | undefined {
+    if (this.#absent.get(piece)) return undefined;
+    return this.#read(piece * this.#blocksPerPiece * HASH_BYTES, this.#blocksOf(piece) * HASH_BYTES);
   }
 
   #open(): number {
@@ -220,18 +244,21 @@ export class HashTree {
     return this.#fd;
   }
 
-  /** Undefined where the file is missing, too short or unreadable: then these hashes are not held, and nothing worse. */
+  /** Less where the file ends, nothing where it is missing, undefined where it cannot be read: then these hashes are not held, and nothing worse. */
   #read(position: number, length: number): Buffer | undefined {
     const bytes = Buffer.alloc(length);
     try {
       this.#fd ??= openSync(this.#path, constants.O_RDWR);
       for (let done = 0; done < length; ) {
         const read = readSync(this.#fd, bytes, done, length - done, position + done);
-        if (read === 0) return undefined;
+        if (read === 0) return bytes.subarray(0, done);
         done += read;
       }
-    } catch {
-      return undefined;
+    } catch (error) {
+      if (systemCode(error) !== "ENOENT") return undefined;
+      // Nothing has been put there yet, as with every new download.
+      this.#absent = Bitfield.full(this.pieceCount);
+      return bytes.subarray(0, 0);
     }
     return bytes;
   }
