@@ -2,7 +2,7 @@
  * Answers the requests of one connection: contiguous requests become one read and one write of about 1 MiB, laid out as
  * `[13-byte header | payload]*`, so that the disk, the cipher and the socket each see one large operation.
  */
-import { PIECE_HEADER_BYTES } from "../../wire/constants";
+import { BLOCK_BYTES, PIECE_HEADER_BYTES } from "../../wire/constants";
 import { writePieceHeader } from "../../wire/messages";
 import type { Limiter } from "../net/nestedLimiter";
 import type { Content } from "./content";
@@ -23,10 +23,11 @@ interface Request {
 
 /** One write; larger ones gained nothing. */
 const BATCH_BYTES = 1024 * 1024;
-const MAX_HEADERS = BATCH_BYTES / (16 * 1024);
+const MAX_HEADERS = BATCH_BYTES / BLOCK_BYTES;
 const BUFFER_BYTES = BATCH_BYTES + MAX_HEADERS * PIECE_HEADER_BYTES;
-/** Batches up to here have memory of their own. */
+/** Batches up to here have smaller memory, for 1, 2, 4 or 8 blocks. */
 const SMALL_BATCH_BYTES = BATCH_BYTES / 8;
+const BLOCK_WITH_HEADER_BYTES = PIECE_HEADER_BYTES + BLOCK_BYTES;
 /** Seconds of the upload limit in one batch. */
 const LIMITED_BATCH_S = 0.25;
 /**
@@ -37,10 +38,11 @@ const PACE_BATCH_S = 4;
 const FIRST_BATCH_BYTES = 128 * 1024;
 /** One batch is read while another is on its way to the network. */
 const BATCHES_IN_FLIGHT = 2;
-/** Idle buffers kept for the next batch. */
+/** Idle buffers of each size that are kept for the next batch: a batch is most often followed by another. */
 const KEPT_BUFFERS = 4;
 
-const freeBuffers: Buffer[] = [];
+/** By size. */
+const freeBuffers = new Map<number, Buffer[]>();
 
 export class Uploader {
   private readonly queue: Request[] = [];
@@ -210,14 +212,17 @@ export class Uploader {
   }
 }
 
-/** Pooled memory for large batches; a small one must not hold a megabyte, or twenty slow peers take forty. */
+/** A small batch must not hold a megabyte, or twenty slow peers take forty. */
 function memoryFor(batch: readonly Request[]): Buffer {
   let bytes = 0;
   for (const { length } of batch) bytes += PIECE_HEADER_BYTES + length;
-  if (bytes <= SMALL_BATCH_BYTES) return Buffer.allocUnsafeSlow(bytes);
-  return freeBuffers.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  let size = BUFFER_BYTES;
+  if (bytes <= SMALL_BATCH_BYTES) for (size = BLOCK_WITH_HEADER_BYTES; size < bytes; ) size *= 2;
+  return freeBuffers.get(size)?.pop() ?? Buffer.allocUnsafeSlow(size);
 }
 
 function release(buffer: Buffer): void {
-  if (buffer.length === BUFFER_BYTES && freeBuffers.length < KEPT_BUFFERS) freeBuffers.push(buffer);
+  const free = freeBuffers.get(buffer.length) ?? [];
+  if (free.length < KEPT_BUFFERS) free.push(buffer);
+  freeBuffers.set(buffer.length, free);
 }
