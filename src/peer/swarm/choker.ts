@@ -50,6 +50,7 @@ export function chooseUnchoked<T>(
   const running = interested.filter(({ turn }) => turn && now - turn.since < lengthOf(turn, newcomers));
   const kept = slots > 0 ? running.sort((a, b) => a.turn!.since - b.turn!.since).slice(-slots) : [];
   const chosen = new Map<T, Turn>(kept.map((c) => [c.peer, c.turn!]));
+  if (chosen.size >= slots) return chosen;
   const videos = new Map<unknown, VideoSlots<T>>();
   for (const candidate of interested) {
     const video = videos.get(candidate.video) ?? { earned: 0, optimistic: 0, waiting: [] };
