@@ -74,7 +74,10 @@ export class Bitfield {
 
   /** Whether it has a piece that `other` lacks. */
   hasOutside(other: Bitfield): boolean {
-    return this.bytes.some((byte, at) => (byte & ~(other.bytes[at] ?? 0)) !== 0);
+    for (let at = 0; at < this.bytes.length; at++) {
+      if (((this.bytes[at] as number) & ~(other.bytes[at] ?? 0)) !== 0) return true;
+    }
+    return false;
   }
 
   /** A copy, as a `bitfield` message carries it. */

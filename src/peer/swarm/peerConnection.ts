@@ -121,7 +121,12 @@ export class PeerConnection implements WireSink, GivingLink {
   // --- sending -------------------------------------------------------------------------------------------------------
 
   send(message: Message): void {
-    this.outgoing.push(encodeMessage(message));
+    this.sendFrame(encodeMessage(message));
+  }
+
+  /** A message as `encodeMessage` makes it; others may be given the same one. */
+  sendFrame(frame: Uint8Array): void {
+    this.outgoing.push(frame);
     if (this.flushQueued) return;
     this.flushQueued = true;
     queueMicrotask(() => this.flush());

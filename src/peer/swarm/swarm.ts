@@ -6,6 +6,7 @@ import type { Duplex } from "node:stream";
 import type { Bitfield } from "../../wire/bitfield";
 import { StreamletError } from "../../wire/errors";
 import type { Handshake } from "../../wire/handshake";
+import { encodeMessage } from "../../wire/messages";
 import type { Grant } from "../../wire/records";
 import type { Clock } from "../clock";
 import type { Limiter } from "../net/nestedLimiter";
@@ -129,8 +130,9 @@ export class Swarm implements ConnectionHost, GroupedSwarm {
 
   /** Everybody is told, also who has it: a seed sees from that what is still rare, and what it has given to its end. */
   onPieceDone(piece: number): void {
+    const have = encodeMessage({ type: "have", piece });
     for (const connection of this.members.connections()) {
-      if (!connection.withheld) connection.send({ type: "have", piece });
+      if (!connection.withheld) connection.sendFrame(have);
     }
   }
 

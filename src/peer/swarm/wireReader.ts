@@ -64,7 +64,7 @@ export class WireReader {
 
   /** For sockets that emit `data`. */
   push(chunk: Uint8Array): void {
-    this.guard(() => this.parse(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)));
+    this.guard(() => this.parse(asBuffer(chunk)));
   }
 
   stop(): void {
@@ -98,7 +98,7 @@ export class WireReader {
     this.pinned = false;
     this.guard(() => {
       if (direct) this.advance(count);
-      else this.parse(Buffer.from(bytes.buffer, bytes.byteOffset, count));
+      else this.parse(asBuffer(bytes).subarray(0, count));
     });
   }
 
@@ -122,6 +122,12 @@ export class WireReader {
         this.advance(count);
         continue;
       }
+      const end = this.endOfFrame(chunk, at);
+      if (end !== undefined) {
+        this.sink.onFrame(chunk.subarray(at + PREFIX_BYTES, end));
+        at = end;
+        continue;
+      }
       const available = chunk.length - at;
       if (this.stashed === 0 && available >= this.need) {
         const view = chunk.subarray(at, at + this.need);
@@ -139,6 +145,15 @@ export class WireReader {
         this.accept(this.stash.subarray(0, this.need));
       }
     }
+  }
+
+  /** Where the message that begins here ends, if all of it is here, as most are: then it needs no copy. */
+  private endOfFrame(chunk: Buffer, at: number): number | undefined {
+    if (this.state !== "prefix" || this.stashed > 0 || chunk.length - at <= PREFIX_BYTES) return undefined;
+    const length = chunk.readUInt32BE(at);
+    const end = at + PREFIX_BYTES + length;
+    const isFrame = length > 0 && length <= MAX_FRAME_BYTES && chunk[at + PREFIX_BYTES] !== MESSAGE_ID.piece;
+    return isFrame && end <= chunk.length ? end : undefined;
   }
 
   private growStash(): void {
