@@ -246,6 +246,31 @@ describe("HashTree", () => {
     source.close();
   });
 
+  it("knows leaves that were looked for in vain once they have come", async () => {
+    const { dir, treePath, shape, hashed } = await imported();
+    const source = HashTree.open(treePath, shape);
+    const tree = HashTree.open(join(dir, "b.tree"), shape);
+    tree.setPieceLayer(0, hashed.pieceLayer);
+    for (const piece of [3, 10, 0]) {
+      assert.equal(tree.leavesOfPiece(piece), undefined);
+      tree.setLeaves(piece, source.leavesOfPiece(piece)!);
+      assert.deepEqual(tree.leavesOfPiece(piece), source.leavesOfPiece(piece));
+    }
+    source.close();
+    tree.close();
+  });
+
+  it("knows leaves that are the piece layer, with pieces of one block, also before there is a file", async () => {
+    const dir = tempDir("tree");
+    const path = await randomFile(join(dir, "a.mp4"), 3 * BLOCK);
+    const { piecesRoot, pieceLayer } = await hashFile({ path, pieceLength: BLOCK });
+    const tree = HashTree.open(join(dir, "b.tree"), { piecesRoot, length: 3 * BLOCK, pieceLength: BLOCK });
+    assert.equal(tree.leavesOfPiece(1), undefined);
+    tree.setPieceLayer(0, pieceLayer);
+    assert.deepEqual(Buffer.from(tree.leavesOfPiece(1)!), Buffer.from(pieceLayer.subarray(32, 64)));
+    tree.close();
+  });
+
   it("takes a piece's hash from its leaves when they come first", async () => {
     const { dir, treePath, shape } = await imported();
     const source = HashTree.open(treePath, shape);
