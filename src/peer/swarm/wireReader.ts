@@ -64,7 +64,7 @@ export class WireReader {
 
   /** For sockets that emit `data`. */
   push(chunk: Uint8Array): void {
-    this.guard(() => this.parse(asBuffer(chunk)));
+    this.take(asBuffer(chunk));
   }
 
   stop(): void {
@@ -96,16 +96,15 @@ export class WireReader {
   private received(count: number, bytes: Uint8Array): void {
     const direct = this.pinned;
     this.pinned = false;
-    this.guard(() => {
-      if (direct) this.advance(count);
-      else this.parse(asBuffer(bytes).subarray(0, count));
-    });
+    this.take(direct ? count : asBuffer(bytes).subarray(0, count));
   }
 
-  private guard(run: () => void): void {
+  /** @param what came; a number of bytes where they are in their place already */
+  private take(what: Buffer | number): void {
     if (this.state === "stopped") return;
     try {
-      run();
+      if (typeof what === "number") this.advance(what);
+      else this.parse(what);
     } catch (error) {
       this.stop();
       this.sink.onViolation(error);
