@@ -39,6 +39,7 @@ const MIN_TIMEOUT_MS = 200;
 /** Longer queues in front of a downlink lose what comes. */
 const MAX_QUEUE_MS = 250;
 const MIN_TRIP_MS = 1;
+const NOW = Promise.resolve();
 
 interface Pending {
   bytes: Buffer;
@@ -223,7 +224,7 @@ export class SimSocket extends Duplex {
     const flight = new ShortFlight(this, chunk);
     this.underWay.push(flight);
     this.network.clock.add(this.tripMs + this.penalty(chunk.length), flight);
-    if (callback) queueMicrotask(callback);
+    if (callback) void NOW.then(() => callback());
     return true;
   }
 
