@@ -31,6 +31,9 @@ export class Publisher {
   private readonly hopeless = new WeakSet<LibraryEntry>();
   /** Everybody has been told of everything once. */
   private complete = false;
+  /** Resolves when `shared` has all that is shared, or this has stopped: until then it has a part of it. */
+  readonly ready: Promise<void>;
+  private onReady!: () => void;
   /** What the catalogue has been told. */
   private own: OwnVideo[] = [];
   private cancelSlice: (() => void) | undefined;
@@ -43,7 +46,11 @@ export class Publisher {
     private readonly runtimes: () => Iterable<VideoRuntime>,
     /** Records that `update` did not wait for are there: it is to be called again. */
     private readonly onSigned: () => void,
-  ) {}
+  ) {
+    this.ready = new Promise((resolve) => {
+      this.onReady = resolve;
+    });
+  }
 
   /**
    * Brings everybody up to date with the library. Cheap when nothing has changed; call it again at least every hour. Where many
@@ -61,12 +68,14 @@ export class Publisher {
     if (this.queue.size > 0) this.signLater();
     if (this.queue.size > 0 && !this.complete) return;
     this.complete = true;
+    this.onReady();
     this.tell(now);
   }
 
   stop(): void {
     this.cancelSlice?.();
     this.queue.clear();
+    this.onReady();
   }
 
   /** For connected peers who browse what is shared here: those for friends are for the caller to keep from others. */

@@ -109,11 +109,13 @@ export class RunningPeer implements Engine {
       people: contacts,
       control: {
         hello: () => ({ peerId: this.peerId, port: this.port }),
-        catalog: (query, requester) =>
-          answerCatalog(this.publisher.shared(), query, {
+        catalog: async (query, requester) => {
+          await this.publisher.ready;
+          return answerCatalog(this.publisher.shared(), query, {
             isFriend: contacts.isFriend(requester),
             grantFor: (id) => this.grantIssuer.grantFor(id, requester),
-          }),
+          });
+        },
         callBack: (request, from) => this.door.callBack(request, from),
         chat: (message, link) => this.chat.onMessage(message, link),
       },
