@@ -4,11 +4,14 @@ import { join } from "node:path";
 
 const made = new Set<string>();
 
-process.on("exit", () => {
+function removeAll(): void {
   for (const dir of made) rmSync(dir, { recursive: true, force: true });
-});
+}
+process.on("exit", removeAll);
+// A worker of mocha's that runs files beside others may be ended before it has come to that.
+if (typeof after === "function") after(removeAll);
 
-/** A fresh, empty folder (its real path), removed when the process ends; `removeTempDir` removes it earlier. */
+/** A fresh, empty folder (its real path), removed when the tests of its file or its process end; `removeTempDir` removes it earlier. */
 export function tempDir(name = "test"): string {
   const dir = realpathSync(mkdtempSync(join(tmpdir(), `streamlet-${name}-`)));
   made.add(dir);

@@ -25,7 +25,16 @@ async function work(dir: string): Promise<void> {
 
 function suite(): void {
   const fileOf = (dir: string) => join(dir, "contacts.json");
-  const open = (dir: string) => Contacts.open(dir, SELF);
+  const opened: Contacts[] = [];
+  const open = async (dir: string) => {
+    const contacts = await Contacts.open(dir, SELF);
+    opened.push(contacts);
+    return contacts;
+  };
+  // What writes to the end would write into a folder that is being removed.
+  afterEach(async () => {
+    for (const contacts of opened.splice(0)) await contacts.close();
+  });
   const keptAside = (dir: string) => readdirSync(dir).filter((name) => name.startsWith("contacts.json.damaged-"));
 
   async function made(count: number): Promise<string> {
