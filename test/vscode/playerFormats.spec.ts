@@ -59,6 +59,7 @@ interface Playing {
 /** The part of an HTMLVideoElement that is used; tests are compiled without the types of a browser. */
 interface Video {
   currentTime: number;
+  ended: boolean;
   videoWidth: number;
   webkitAudioDecodedByteCount: number;
   currentSrc: string;
@@ -240,14 +241,9 @@ describe("Formats in the player", function () {
     await plays(page);
     await seek(page, SECONDS - 1);
     await until(
-      () =>
-        page.locator("main.player").evaluate((main) => {
-          const { ended } = (main as unknown as { querySelector(s: string): { ended: boolean } }).querySelector(
-            "video",
-          );
-          const over = (main as unknown as { querySelector(s: string): { innerText: string } }).querySelector(".over");
-          return ended || /interrupted|cannot show/.test(over.innerText);
-        }),
+      async () =>
+        (await page.locator("video").evaluate((video) => (video as unknown as Video).ended)) ||
+        /interrupted|cannot show/.test(await page.locator(".over").innerText()),
       "it has ended, or says why it does not go on",
       30_000,
     );

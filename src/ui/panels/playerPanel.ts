@@ -73,9 +73,8 @@ async function openStream({ service, addresses }: PlayerContext, source: string,
 /** What a page needs to know to begin. @param startAt seconds; undefined: where it was left */
 async function openMessage(
   service: WindowService,
-  { key, url, localUrl }: OpenStream,
-  video: LibraryVideo,
-  startAt: number | undefined,
+  { key, url, localUrl, video }: OpenStream,
+  startAt?: number,
 ): Promise<OpenPlayerMessage> {
   const [saved, captions] = await Promise.all([service.playback(key), captionsOf(video)]);
   return {
@@ -207,7 +206,7 @@ export class PlayerPanel {
     const { stream } = this;
     const state = this.context.state();
     if (state) this.update(state);
-    const conversion = await this.conversion(this.video ?? stream.video);
+    const conversion = await this.conversion();
     if (!this.closed && this.stream === stream) this.page.send({ type: "conversion", conversion });
   }
 
@@ -252,11 +251,11 @@ export class PlayerPanel {
   }
 
   /** ffmpeg reads one's own videos; of others only with consent: their makers may be anybody. */
-  private async conversion(video: LibraryVideo): Promise<Conversion> {
+  private async conversion(): Promise<Conversion> {
     const chosen = readSetting("streamlet.player.convert");
     if (!(await this.context.service.canConvert())) return "missing";
     if (chosen === "never") return "never";
-    if (chosen === "ask" && video.origin !== "uploaded" && !this.agreed) return "ask";
+    if (chosen === "ask" && this.stream.video.origin !== "uploaded" && !this.agreed) return "ask";
     await this.context.service.allowConversion(this.stream.id);
     return "allowed";
   }
@@ -281,7 +280,7 @@ export class PlayerPanel {
       this.stream = await openStream(this.context, this.stream.key, this.pageOrigin);
       await this.context.service.closeStream(this.closed ? this.stream.id : before);
       if (this.closed) return;
-      const message = await openMessage(this.context.service, this.stream, this.video ?? this.stream.video, undefined);
+      const message = await openMessage(this.context.service, this.stream);
       if (this.closed) return;
       this.page.send(message);
       await this.tell();
@@ -320,7 +319,7 @@ export class PlayerPanels implements vscode.Disposable {
       tab.dispose();
       throw error;
     });
-    const first = await openMessage(this.context.service, stream, stream.video, startAt).catch(async (error) => {
+    const first = await openMessage(this.context.service, stream, startAt).catch(async (error) => {
       tab.dispose();
       await this.context.service.closeStream(stream.id);
       throw error;
